@@ -1,0 +1,91 @@
+// Builds what is out of date: the core (assembly/ -> dist/core.wasm, and a debug twin in build/) and
+// the host (host/ -> dist/host/). Out of date means: the hash of the inputs differs from the hash that
+// the last successful build left behind. Nothing to do costs some ten milliseconds.
+//
+//   node scripts/build.mjs [--no-install] [--tests]
+//
+// --no-install: for npm's `prepare`, which runs in the middle of an installation.
+// --tests: also the TypeScript of tests/ and bench/ (-> dist/tests/, dist/bench/).
+
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { hashFiles, ROOT, run, say, walk, withLock } from "./lib.mjs";
+import { installed, setup } from "./setup.mjs";
+
+const ASC = "node_modules/assemblyscript/bin/asc.js";
+const TSC = "node_modules/typescript/bin/tsc";
+
+/** Does `make()` unless `inputs` are those of the last success and all `outputs` are there. */
+function step(name, inputs, outputs, make) {
+  const stamp = join(ROOT, "build", `.${name}.stamp`);
+  const hash = hashFiles(inputs);
+  const fresh = outputs.every((file) => existsSync(join(ROOT, file)));
+  if (fresh && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
+  rmSync(stamp, { force: true });
+  say(`Building ${name} …`);
+  if (!make()) {
+    say(`Building ${name} failed: see above.`);
+    process.exitCode = 1;
+    throw new Error(name);
+  }
+  writeFileSync(stamp, hash);
+}
+
+/** Compiles one target aside and moves it in place: a reader never sees half a module. */
+function compileCore(target, outputs) {
+  const aside = join("build", `aside.${target}`);
+  rmSync(join(ROOT, aside), { recursive: true, force: true });
+  mkdirSync(join(ROOT, aside), { recursive: true });
+  const wasm = Object.keys(outputs)[0];
+  if (!run(process.execPath, [ASC, "--target", target, "-o", join(aside, wasm)])) return false;
+  for (const [from, to] of Object.entries(outputs)) {
+    mkdirSync(dirname(join(ROOT, to)), { recursive: true });
+    renameSync(join(ROOT, aside, from), join(ROOT, to));
+  }
+  rmSync(join(ROOT, aside), { recursive: true, force: true });
+  return true;
+}
+
+function buildCore() {
+  const inputs = [...walk("assembly", [".ts"]), "asconfig.json", `${ASC}/../../package.json`];
+  const release = { "core.wasm": "dist/core.wasm", "core.d.ts": "build/core.d.ts" };
+  const debug = { "core.debug.wasm": "build/core.debug.wasm" };
+  step("core", inputs, Object.values(release), () => compileCore("release", release));
+  step("core-debug", inputs, Object.values(debug), () => compileCore("debug", debug));
+}
+
+function buildTypeScript(name, project, folders, output) {
+  const sources = folders.flatMap((folder) => walk(folder, [".ts"]));
+  if (sources.length === 0) return;
+  const inputs = [...sources, "assembly/abi.ts", "tsconfig.json", project, `${TSC}/../../package.json`];
+  step(name, inputs, [output], () => run(process.execPath, [TSC, "-b", project]));
+}
+
+export function build({ tests = false, install = true } = {}) {
+  if (install) withLock(setup);
+  else if (!installed() && !existsSync(join(ROOT, ASC))) {
+    say("Not built: the compilers are not installed (development packages were left out).");
+    return;
+  }
+  try {
+    withLock(() => {
+      buildCore();
+      buildTypeScript("host", "tsconfig.json", ["host"], "dist/host");
+      if (tests) buildTypeScript("tests", "tsconfig.tests.json", ["host", "tests", "bench"], "dist/tests");
+    });
+  } catch (error) {
+    if (process.exitCode !== 1) throw error;
+    process.exit(1);
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const args = process.argv.slice(2);
+  const unknown = args.find((arg) => !["--no-install", "--tests"].includes(arg));
+  if (unknown) {
+    say(`build: unknown option ${unknown}`);
+    process.exit(2);
+  }
+  build({ tests: args.includes("--tests"), install: !args.includes("--no-install") });
+}

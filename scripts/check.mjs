@@ -1,0 +1,16 @@
+// npm run check: types only. asc sees every file of assembly/ as an entry, so that one which nobody
+// imports yet is checked too; tsc sees host/, tests/ and bench/.
+
+import { run, say, walk } from "./lib.mjs";
+import { setup } from "./setup.mjs";
+
+setup();
+const node = process.execPath;
+const assembly = walk("assembly", [".ts"]).filter((file) => !file.endsWith(".d.ts"));
+const asc = ["node_modules/assemblyscript/bin/asc.js", ...assembly, "--target", "release", "--noEmit"];
+const tsc = ["node_modules/typescript/bin/tsc", "-b", "tsconfig.tests.json"];
+
+let ok = run(node, [...asc, "-O0"]);
+ok = run(node, tsc) && ok;
+say(ok ? "Types agree." : "Types do not agree: see above.");
+process.exitCode = ok ? 0 : 1;

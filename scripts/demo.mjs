@@ -1,0 +1,7 @@
+// npm run demo: all set-up that is still missing, then the guided tour.
+
+import { build } from "./build.mjs";
+import { become } from "./lib.mjs";
+
+build();
+become("dist/host/cli/main.js", ["demo", ...process.argv.slice(2)]);
