@@ -1,0 +1,145 @@
+// Numbers that both compilers read: asc for the core, tsc for the host. Only plain integer constants,
+// so that neither side keeps a copy. Sources: the RFC's public header (sysctl.h, xsplice.h), Xen's
+// public errno list, and the machine's own border (ABI_VERSION and below).
+
+/** Bumped with every incompatible change of exports, records or snapshot layout. */
+export const ABI_VERSION = 1;
+
+// --- errno (Xen's public/errno.h), returned negated -----------------------------------------
+export const EPERM = 1;
+export const ENOENT = 2;
+export const EIO = 5;
+export const E2BIG = 7;
+export const ENOEXEC = 8;
+export const EAGAIN = 11;
+export const ENOMEM = 12;
+export const EACCES = 13;
+export const EFAULT = 14;
+export const EBUSY = 16;
+export const EEXIST = 17;
+export const EXDEV = 18;
+export const EINVAL = 22;
+export const ENOSPC = 28;
+export const ERANGE = 34;
+export const ENOSYS = 38;
+export const ENODATA = 61;
+export const EBADMSG = 74;
+export const EOVERFLOW = 75;
+export const EILSEQ = 84;
+export const EOPNOTSUPP = 95;
+export const ENOBUFS = 105;
+export const ETIMEDOUT = 110;
+
+// --- hypercalls -----------------------------------------------------------------------------
+export const HYPERVISOR_XEN_VERSION = 17;
+export const HYPERVISOR_SYSCTL = 35;
+export const HYPERVISOR_DOMCTL = 36;
+
+// --- sysctl envelope (R84, R89, A6) ---------------------------------------------------------
+export const XEN_SYSCTL_INTERFACE_VERSION = 0x0000000c;
+export const XEN_SYSCTL_XSPLICE_OP = 24;
+export const SYSCTL_SIZE = 136;
+export const SYSCTL_CMD = 0;
+export const SYSCTL_VERSION = 4;
+export const SYSCTL_U = 8;
+
+export const XEN_SYSCTL_XSPLICE_UPLOAD = 0;
+export const XEN_SYSCTL_XSPLICE_GET = 1;
+export const XEN_SYSCTL_XSPLICE_LIST = 2;
+export const XEN_SYSCTL_XSPLICE_ACTION = 3;
+/** R91: the query of the hypervisor ID, in the style of the others (see `XSPLICE_INFO_*`). */
+export const XEN_SYSCTL_XSPLICE_INFO = 4;
+export const XEN_XSPLICE_ID_SIZE = 40;
+
+export const XSPLICE_OP_SIZE = 64;
+export const XSPLICE_OP_CMD = 0;
+export const XSPLICE_OP_U = 8;
+export const XSPLICE_UPLOAD_SIZE = 56;
+export const XSPLICE_UPLOAD_ID = 0;
+export const XSPLICE_UPLOAD_LEN = 40;
+export const XSPLICE_UPLOAD_PAYLOAD = 48;
+export const XSPLICE_SUMMARY_SIZE = 44;
+export const XSPLICE_SUMMARY_ID = 0;
+export const XSPLICE_SUMMARY_STATUS = 40;
+export const XSPLICE_LIST_SIZE = 24;
+export const XSPLICE_LIST_VERSION = 0;
+export const XSPLICE_LIST_IDX = 4;
+export const XSPLICE_LIST_NR = 8;
+export const XSPLICE_LIST_SUMMARY = 16;
+export const XSPLICE_ACTION_SIZE = 56;
+export const XSPLICE_ACTION_ID = 0;
+export const XSPLICE_ACTION_CMD = 40;
+export const XSPLICE_ACTION_TIME = 48;
+/** INFO: IN buffer handle and its size; OUT len = bytes of build-id (0 handle: only the size). */
+export const XSPLICE_INFO_SIZE = 16;
+export const XSPLICE_INFO_LEN = 0;
+export const XSPLICE_INFO_BUFFER = 8;
+
+export const XSPLICE_STATUS_LOADED = 0x01;
+export const XSPLICE_STATUS_PROGRESS = 0x02;
+export const XSPLICE_STATUS_CHECKED = 0x04;
+export const XSPLICE_STATUS_APPLIED = 0x08;
+export const XSPLICE_STATUS_REVERTED = 0x10;
+
+export const XSPLICE_ACTION_CHECK = 1;
+export const XSPLICE_ACTION_UNLOAD = 2;
+export const XSPLICE_ACTION_REVERT = 3;
+export const XSPLICE_ACTION_APPLY = 4;
+
+/** R109, A14: largest LIST batch. */
+export const XSPLICE_LIST_MAX = 64;
+/** K37, A14: largest payload file, signature trailer included. */
+export const XSPLICE_PAYLOAD_MAX = 33554432;
+
+// --- payload structures (A2), natural x86-64 layout (K1) -------------------------------------
+export const XSPLICE_SIZE = 72;
+export const XSPLICE_CODE_SIZE = 72;
+export const XSPLICE_RELOC_SIZE = 64;
+export const XSPLICE_SECTION_SIZE = 40;
+export const XSPLICE_PATCH_SIZE = 64;
+export const XSPLICE_SYMBOL_SIZE = 32;
+export const XSPLICE_HOWTO_SIZE = 32;
+export const XSPLICE_NAME_MAX = 40;
+
+export const XSPLICE_HOWTO_INLINE = 0x1;
+export const XSPLICE_HOWTO_RELOC_PATCH = 0x2;
+export const XSPLICE_HOWTO_FLAG_PC_REL = 0x1;
+export const XSPLICE_HOWTO_FLAG_SIGN = 0x2;
+export const XSPLICE_PATCH_INLINE_TEXT = 0x1;
+export const XSPLICE_PATCH_INLINE_DATA = 0x2;
+export const XSPLICE_PATCH_RELOC_TEXT = 0x3;
+export const XSPLICE_SECTION_TEXT = 0x001;
+export const XSPLICE_SECTION_RODATA = 0x002;
+export const XSPLICE_SECTION_DATA = 0x004;
+export const XSPLICE_SECTION_STRING = 0x008;
+export const XSPLICE_SECTION_TEXT_INLINE = 0x200;
+export const XSPLICE_SECTION_MATCH_EXACT = 0x400;
+export const XSPLICE_SECTION_NO_STACKCHECK = 0x800;
+
+// --- the border: why an instruction stream stopped -------------------------------------------
+export const STOP_RETURN = 0; // the called function returned to RETURN_VA
+export const STOP_FAULT = 1; // unhandled fault: see FaultInfo
+export const STOP_BUDGET = 2; // instruction budget used up
+export const STOP_HALT = 3; // hlt
+export const STOP_GATE = 4; // vmcall (internal: the scheduler answers it)
+export const STOP_SYSCALL = 5; // guest executed syscall (internal)
+
+// Faults: Intel SDM vector numbers.
+export const VECTOR_DE = 0;
+export const VECTOR_DB = 1;
+export const VECTOR_NMI = 2;
+export const VECTOR_BP = 3;
+export const VECTOR_UD = 6;
+export const VECTOR_DF = 8;
+export const VECTOR_GP = 13;
+export const VECTOR_PF = 14;
+
+/** Gate numbers: eax at `vmcall` in the image. */
+export const GATE_SYSCTL = 1;
+export const GATE_GUEST_ENTRY = 2;
+export const GATE_RENDEZVOUS_TAIL = 3;
+
+// Page permissions.
+export const PERM_R = 1;
+export const PERM_W = 2;
+export const PERM_X = 4;

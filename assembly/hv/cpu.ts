@@ -1,0 +1,65 @@
+// One record per CPU: architectural state (Intel SDM vol. 1 ch. 3), the fault latch, and what the
+// hypervisor keeps per CPU. The interpreter (hv/x86) owns the first half, the scheduler the second.
+// General registers are in encoding order (rax rcx rdx rbx rsp rbp rsi rdi r8..r15), so that register
+// n is at offset 8 * n.
+
+import { CPU_SIZE, CPUS_OFF } from "./layout";
+
+export const CPU_OFFLINE: u32 = 0;
+export const CPU_IDLE: u32 = 1; // online, nothing to run: hypervisor stack empty
+export const CPU_HYPERVISOR: u32 = 2; // executing hypervisor code on its stack
+export const CPU_GUEST: u32 = 3; // executing guest code: hypervisor stack empty
+
+export const CPU_RIP: usize = 128;
+export const CPU_RFLAGS: usize = 136;
+
+@unmanaged
+export class Cpu {
+  rax: u64; rcx: u64; rdx: u64; rbx: u64; rsp: u64; rbp: u64; rsi: u64; rdi: u64;
+  r8: u64; r9: u64; r10: u64; r11: u64; r12: u64; r13: u64; r14: u64; r15: u64;
+  rip: u64; // 128
+  rflags: u64; // 136, complete whenever the CPU is not inside run_cpu
+  fs_base: u64; // 144
+  gs_base: u64; // 152
+  kernel_gs_base: u64; // 160
+  cr0: u64; // 168
+  cr2: u64; // 176
+  cr3: u64; // 184
+  cr4: u64; // 192
+  cr8: u64; // 200
+  efer: u64; // 208
+  star: u64; // 216
+  lstar: u64; // 224
+  cstar: u64; // 232
+  sfmask: u64; // 240
+  cs: u16; ss: u16; ds: u16; es: u16; fs: u16; gs: u16; pad0: u32; // 248
+  retired: u64; // 264: instructions retired by this CPU
+  // Fault latch: valid after STOP_FAULT. rip still points at the faulting instruction.
+  fault_vector: u32; // 272
+  fault_error: u32; // 276
+  fault_va: u64; // 280
+  fault_rip: u64; // 288
+  // What the hypervisor keeps.
+  id: u32; // 296
+  state: u32; // 300: CPU_*
+  domain: i32; // 304: whose guest is behind this CPU, -1 none
+  user: u32; // 308: 1 while guest code runs (no access to the hypervisor half)
+  stack_top_va: u64; // 312: T of the per-CPU block (Xen's get_cpu_info() ends here)
+  current_va: u64; // 320: struct vcpu that T-56 points to
+  softirq_pending: u32; // 328
+  stop: u32; // 332: STOP_* of the last run
+  deadline: u64; // 336: retired count at which the present run ends
+  budget: u64; // 344
+
+  /** XMM registers, 16 bytes each, at 512. */
+  @inline get xmm_off(): usize { return changetype<usize>(this) + 512; }
+}
+if (offsetof<Cpu>("rip") != CPU_RIP) ERROR("Cpu.rip");
+if (offsetof<Cpu>("rflags") != CPU_RFLAGS) ERROR("Cpu.rflags");
+if (offsetof<Cpu>("id") != 296) ERROR("Cpu.id");
+if (offsetof<Cpu>() > 512) ERROR("Cpu reaches into its XMM registers");
+
+@inline
+export function cpu_at(id: u32): Cpu {
+  return changetype<Cpu>(CPUS_OFF + CPU_SIZE * <usize>id);
+}

@@ -1,0 +1,160 @@
+// The one gate to memory by virtual address: va -> linear offset, with permissions. The running
+// context (domain, user mode) decides which half may be reached; a software TLB keeps translations,
+// tagged with the context so that switching costs nothing. Offset 0 means "fault": page 0 of linear
+// memory is never a frame.
+
+import { PERM_R, PERM_W, PERM_X } from "../abi";
+import { HYPERVISOR_VA, TLB_ENTRIES, TLB_OFF } from "./layout";
+import { PAGE_SIZE } from "./param";
+import { bump_code, walk } from "./pages";
+
+const OFFSET_MASK: u64 = PAGE_SIZE - 1;
+const ENTRY_OFF: u64 = ~OFFSET_MASK;
+const TLB_MASK: u64 = TLB_ENTRIES - 1;
+const TLB_ARRAY: usize = TLB_ENTRIES * 16;
+
+// Derived from the CPU that runs; set by set_context before any access.
+let hv_root: usize = 0;
+let lower_root: usize = 0;
+let user_mode: bool = false;
+/** Context in the tag bits that a page number leaves free: never 0, so an empty entry never matches. */
+let tag_bits: u64 = 1 << 52;
+
+/** Chooses what virtual addresses mean from now on. `domain` -1: hypervisor half only. */
+export function set_context(hypervisor: usize, lower: usize, domain: i32, user: bool): void {
+  hv_root = hypervisor;
+  lower_root = lower;
+  user_mode = user;
+  tag_bits = (<u64>((domain + 2) << 1) | <u64>user) << 52;
+}
+
+@inline
+export function is_hypervisor_va(va: u64): bool {
+  return va >= HYPERVISOR_VA;
+}
+
+@inline
+export function is_canonical(va: u64): bool {
+  return <u64>((<i64>va << 16) >> 16) == va;
+}
+
+/** The page-table entry for `va` in the current context, 0 when there is none. */
+export function entry_of(va: u64): u64 {
+  if (!is_canonical(va)) return 0;
+  const root = is_hypervisor_va(va) ? hv_root : lower_root;
+  return root == 0 ? 0 : walk(root, va);
+}
+
+function translate_slow(va: u64, access: u32, at: usize, tag: u64): usize {
+  if (user_mode && is_hypervisor_va(va)) return 0;
+  const entry = entry_of(va);
+  if ((entry & <u64>access) == 0) return 0;
+  store<u64>(at, tag);
+  store<u64>(at, entry & ENTRY_OFF, 8);
+  return <usize>((entry & ENTRY_OFF) | (va & OFFSET_MASK));
+}
+
+@inline
+function translate_in(va: u64, access: u32, array: usize): usize {
+  const page = va >> 12;
+  const tag = page | tag_bits;
+  const at = TLB_OFF + array + (<usize>(page & TLB_MASK) << 4);
+  if (load<u64>(at) == tag) return <usize>(load<u64>(at, 8) | (va & OFFSET_MASK));
+  return translate_slow(va, access, at, tag);
+}
+
+/** Linear offset of the byte at `va`, or 0 when it cannot be read (written, executed). */
+@inline
+export function translate_read(va: u64): usize {
+  return translate_in(va, PERM_R, 0);
+}
+@inline
+export function translate_write(va: u64): usize {
+  return translate_in(va, PERM_W, TLB_ARRAY);
+}
+@inline
+export function translate_exec(va: u64): usize {
+  return translate_in(va, PERM_X, 2 * TLB_ARRAY);
+}
+
+/** Bytes from `va` to the end of its page, at most `len`. */
+@inline
+function run_in_page(va: u64, len: u64): u64 {
+  return min<u64>(PAGE_SIZE - (va & OFFSET_MASK), len);
+}
+
+/** Copies out of the context's memory. Returns the bytes NOT copied (0 = done), as Xen's copy_from_guest. */
+export function copy_from_va(dst_off: usize, va: u64, len: u64): u64 {
+  while (len != 0) {
+    const src_off = translate_read(va);
+    if (src_off == 0) return len;
+    const run = run_in_page(va, len);
+    memory.copy(dst_off, src_off, <usize>run);
+    dst_off += <usize>run;
+    va += run;
+    len -= run;
+  }
+  return 0;
+}
+
+/** Copies into the context's memory, respecting write permission. Returns the bytes NOT copied. */
+export function copy_to_va(va: u64, src_off: usize, len: u64): u64 {
+  while (len != 0) {
+    const dst_off = translate_write(va);
+    if (dst_off == 0) return len;
+    const run = run_in_page(va, len);
+    memory.copy(dst_off, src_off, <usize>run);
+    src_off += <usize>run;
+    va += run;
+    len -= run;
+  }
+  return 0;
+}
+
+/** The machine's own view: any mapped byte, whatever its permissions. 0 when not mapped. */
+export function peek_off(va: u64): usize {
+  const entry = entry_of(va);
+  return entry == 0 ? 0 : <usize>((entry & ENTRY_OFF) | (va & OFFSET_MASK));
+}
+
+/** True when every byte of [va, va + len) is mapped with all of `perms`. */
+export function is_mapped(va: u64, len: u64, perms: u32): bool {
+  if (len != 0 && va + (len - 1) < va) return false;
+  let page = va & ~OFFSET_MASK;
+  const last = len == 0 ? page : (va + (len - 1)) & ~OFFSET_MASK;
+  while (true) {
+    if ((entry_of(page) & <u64>perms) != <u64>perms || entry_of(page) == 0) return false;
+    if (page == last) return true;
+    page += PAGE_SIZE;
+  }
+}
+
+/** Reads whatever the permissions. Returns the bytes NOT copied. */
+export function peek(dst_off: usize, va: u64, len: u64): u64 {
+  while (len != 0) {
+    const src_off = peek_off(va);
+    if (src_off == 0) return len;
+    const run = run_in_page(va, len);
+    memory.copy(dst_off, src_off, <usize>run);
+    dst_off += <usize>run;
+    va += run;
+    len -= run;
+  }
+  return 0;
+}
+
+/** Writes whatever the permissions (the machine patching itself). Code cached from the pages written
+ *  is dropped. Returns the bytes NOT written. */
+export function poke(va: u64, src_off: usize, len: u64): u64 {
+  while (len != 0) {
+    const entry = entry_of(va);
+    if (entry == 0) return len;
+    const run = run_in_page(va, len);
+    memory.copy(<usize>((entry & ENTRY_OFF) | (va & OFFSET_MASK)), src_off, <usize>run);
+    bump_code(entry);
+    src_off += <usize>run;
+    va += run;
+    len -= run;
+  }
+  return 0;
+}

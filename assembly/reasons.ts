@@ -1,0 +1,140 @@
+// Reason codes: why an operation was refused (requirements.md, table D2). Stable numbers, read by both
+// compilers. The host derives the printed name from the constant's: REASON_OLD_CODE is `old-code`.
+// Append only; never renumber.
+
+export const REASON_NONE = 0;
+// any operation
+export const REASON_ARG_FAULT = 1;
+export const REASON_ABI_VERSION = 2;
+export const REASON_NOT_PRIVILEGED = 3;
+export const REASON_XSM_DENIED = 4;
+export const REASON_UNKNOWN_OP = 5;
+export const REASON_ID_EMPTY = 6;
+export const REASON_ID_NONCANONICAL = 7;
+// upload
+export const REASON_SIZE_ZERO = 10;
+export const REASON_SIZE_LIMIT = 11;
+export const REASON_ID_EXISTS = 12;
+export const REASON_PAYLOAD_EXISTS = 13;
+export const REASON_NO_MEMORY = 14;
+export const REASON_PREEMPTED = 15;
+export const REASON_FOREIGN_FORMAT = 16; // today's .livepatch payload at the RFC's door, or the reverse
+// upload: ELF, one per check
+export const REASON_ELF_TRUNCATED = 20;
+export const REASON_ELF_MAGIC = 21;
+export const REASON_ELF_HEADER = 22;
+export const REASON_ELF_SECTION_TABLE = 23;
+export const REASON_ELF_SECTION_BOUNDS = 24;
+export const REASON_ELF_SECTION_ALIGN = 25;
+export const REASON_ELF_SECTION_NAME = 26;
+export const REASON_ELF_STRING_TABLE = 27;
+export const REASON_ELF_SYMBOL_TABLE = 28;
+export const REASON_ELF_SYMBOL = 29;
+export const REASON_ELF_RELOC_TABLE = 30;
+export const REASON_ELF_RELOC = 31;
+export const REASON_ELF_SEGMENT = 32;
+export const REASON_ELF_UNSUPPORTED_CLASS = 40;
+export const REASON_ELF_UNSUPPORTED_MACHINE = 41;
+export const REASON_ELF_UNSUPPORTED_TYPE = 42;
+export const REASON_ELF_UNSUPPORTED_VERSION = 43;
+export const REASON_ELF_UNSUPPORTED_RELOC = 44;
+export const REASON_ELF_UNSUPPORTED_WX = 45;
+export const REASON_ELF_UNSUPPORTED_SYMBOL = 46;
+export const REASON_ELF_UNSUPPORTED_SECTION = 47;
+// upload: structures
+export const REASON_ROOT_MISSING = 50;
+export const REASON_ROOT_MANY = 51;
+export const REASON_STRUCT_SIZE = 52;
+export const REASON_PAYLOAD_VERSION = 53;
+export const REASON_PAD_NONZERO = 54;
+export const REASON_FLAG_RESERVED = 55;
+export const REASON_ENUM = 56;
+export const REASON_COUNT_MISMATCH = 57;
+export const REASON_PAYLOAD_POINTER = 58;
+export const REASON_RELOC_OVERFLOW = 59;
+export const REASON_NAME_LENGTH = 60;
+export const REASON_SYMBOL_EXISTS = 61; // a payload symbol collides with one already known
+// upload: signature
+export const REASON_SIG_MISSING = 70;
+export const REASON_SIG_FORMAT = 71;
+export const REASON_SIG_ALGO = 72;
+export const REASON_SIG_KEY_UNKNOWN = 73;
+export const REASON_SIG_BAD = 74;
+// get, list, action
+export const REASON_GET_STATUS_NONZERO = 80;
+export const REASON_NO_SUCH_ID = 81;
+export const REASON_LIST_BATCH = 82;
+export const REASON_LIST_INDEX = 83;
+export const REASON_LIST_HANDLE = 84;
+export const REASON_UNKNOWN_CMD = 85;
+export const REASON_WRONG_STATE = 86;
+export const REASON_BUSY = 87;
+export const REASON_STILL_APPLIED = 88;
+export const REASON_STILL_REFERENCED = 89; // UNLOAD: a pointer into the payload is left in the image or on a stack
+export const REASON_INFO_BUFFER = 90;
+// check
+export const REASON_BUILD_ID = 100;
+export const REASON_NO_BUILD_ID = 101;
+export const REASON_SYM_MISSING = 102;
+export const REASON_SYM_AMBIGUOUS = 103;
+export const REASON_ADDR_SYMBOL = 104;
+export const REASON_NOT_MAPPED = 105;
+export const REASON_WRONG_SECTION = 106;
+export const REASON_INIT_TEXT = 107;
+export const REASON_WRITABLE_DATA = 108;
+export const REASON_SIZE = 109;
+export const REASON_DOES_NOT_FIT = 110;
+export const REASON_TOO_SMALL = 111;
+export const REASON_DISTANCE = 112;
+export const REASON_RELOC_VALUE = 113;
+export const REASON_OLD_CODE = 114;
+export const REASON_ALREADY_PATCHED = 115;
+export const REASON_OVERLAP = 116;
+export const REASON_SELF_PATCH = 117;
+export const REASON_DEPENDENCY = 118;
+export const REASON_CONTENT_NOT_EXECUTABLE = 119;
+export const REASON_ENTERED_MIDWAY = 120; // R220
+export const REASON_PATCH_ADDRESS = 121; // K12: neither an offset nor an address
+// apply, revert
+export const REASON_TIMEOUT = 140;
+export const REASON_ON_STACK = 141;
+export const REASON_NO_VA = 142;
+export const REASON_NOT_TOP = 143;
+export const REASON_FOREIGN_BYTES = 144;
+// the machine
+export const REASON_IMAGE = 160; // boot: the image cannot be used (with an elf-* reason as detail)
+export const REASON_BOOT_PARAMETER = 161;
+export const REASON_BAD_ADDRESS = 162;
+export const REASON_NO_SUCH_DOMAIN = 163;
+export const REASON_NO_SUCH_CPU = 164;
+export const REASON_CPU_BUSY = 165;
+export const REASON_NO_HYPERCALL = 166;
+
+// --- where: what kind of thing `index` counts (Refusal.place) ---------------------------------
+export const PLACE_NONE = 0;
+export const PLACE_ELF_HEADER = 1;
+export const PLACE_ELF_SECTION = 2;
+export const PLACE_ELF_SYMBOL = 3;
+export const PLACE_ELF_RELA = 4; // index = section, index2 = entry
+export const PLACE_ELF_SEGMENT = 5;
+export const PLACE_XSPLICE = 6;
+export const PLACE_XSPLICE_CODE = 7; // index 0 = new, 1 = old
+export const PLACE_XSPLICE_RELOC = 8;
+export const PLACE_XSPLICE_SECTION = 9;
+export const PLACE_XSPLICE_PATCH = 10;
+export const PLACE_XSPLICE_SYMBOL = 11;
+export const PLACE_XSPLICE_HOWTO = 12;
+export const PLACE_SIGNATURE = 13;
+export const PLACE_SYSCTL = 14; // index = byte offset in struct xen_sysctl
+export const PLACE_OLD_PATCH = 15; // a patch or section of `old`
+
+// --- which step was refused (Refusal.step) ------------------------------------------------------
+export const STEP_UPLOAD = 1;
+export const STEP_GET = 2;
+export const STEP_LIST = 3;
+export const STEP_CHECK = 4;
+export const STEP_UNLOAD = 5;
+export const STEP_REVERT = 6;
+export const STEP_APPLY = 7;
+export const STEP_BOOT = 8;
+export const STEP_INFO = 9;
