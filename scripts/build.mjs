@@ -1,11 +1,12 @@
-// Builds what is out of date: the core (assembly/ -> dist/core.wasm, and a debug twin in build/) and
-// the host (host/ -> dist/host/). Out of date means: the hash of the inputs differs from the hash that
-// the last successful build left behind. Nothing to do costs some ten milliseconds.
+// Builds what is out of date: the core (assembly/ -> dist/core.wasm) and the host (host/ ->
+// dist/host/). Out of date means: the hash of the inputs differs from the one that the last
+// successful build left behind. Nothing to do costs some ten milliseconds.
 //
 //   node scripts/build.mjs [--no-install] [--tests]
 //
 // --no-install: for npm's `prepare`, which runs in the middle of an installation.
-// --tests: also the TypeScript of tests/ and bench/ (-> dist/tests/, dist/bench/).
+// --tests: also the TypeScript of tests/ and bench/ (-> dist/tests/, dist/bench/), and the core's
+// debug twin (build/core.debug.wasm).
 
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,6 +16,8 @@ import { installed, setup } from "./setup.mjs";
 
 const ASC = "node_modules/assemblyscript/bin/asc.js";
 const TSC = "node_modules/typescript/bin/tsc";
+/** The files of assembly/ that tsc reads too: numbers only. */
+const SHARED = ["assembly/abi.ts", "assembly/reasons.ts"];
 
 /** Does `make()` unless `inputs` are those of the last success and all `outputs` are there. */
 function step(name, inputs, outputs, make) {
@@ -47,18 +50,21 @@ function compileCore(target, outputs) {
   return true;
 }
 
-function buildCore() {
-  const inputs = [...walk("assembly", [".ts"]), "asconfig.json", `${ASC}/../../package.json`];
+function buildCore(withDebug) {
+  const tools = ["asconfig.json", "node_modules/assemblyscript/package.json"];
+  const inputs = [...walk("assembly", [".ts"]), ...tools];
   const release = { "core.wasm": "dist/core.wasm", "core.d.ts": "build/core.d.ts" };
   const debug = { "core.debug.wasm": "build/core.debug.wasm" };
   step("core", inputs, Object.values(release), () => compileCore("release", release));
-  step("core-debug", inputs, Object.values(debug), () => compileCore("debug", debug));
+  if (withDebug)
+    step("core-debug", inputs, Object.values(debug), () => compileCore("debug", debug));
 }
 
 function buildTypeScript(name, project, folders, output) {
   const sources = folders.flatMap((folder) => walk(folder, [".ts"]));
   if (sources.length === 0) return;
-  const inputs = [...sources, "assembly/abi.ts", "tsconfig.json", project, `${TSC}/../../package.json`];
+  const tools = ["tsconfig.json", project, "node_modules/typescript/package.json"];
+  const inputs = [...sources, ...SHARED, ...tools];
   step(name, inputs, [output], () => run(process.execPath, [TSC, "-b", project]));
 }
 
@@ -70,9 +76,10 @@ export function build({ tests = false, install = true } = {}) {
   }
   try {
     withLock(() => {
-      buildCore();
+      buildCore(tests);
       buildTypeScript("host", "tsconfig.json", ["host"], "dist/host");
-      if (tests) buildTypeScript("tests", "tsconfig.tests.json", ["host", "tests", "bench"], "dist/tests");
+      const all = ["host", "tests", "bench"];
+      if (tests) buildTypeScript("tests", "tsconfig.tests.json", all, "dist/tests");
     });
   } catch (error) {
     if (process.exitCode !== 1) throw error;

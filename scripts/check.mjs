@@ -7,10 +7,11 @@ import { setup } from "./setup.mjs";
 setup();
 const node = process.execPath;
 const assembly = walk("assembly", [".ts"]).filter((file) => !file.endsWith(".d.ts"));
-const asc = ["node_modules/assemblyscript/bin/asc.js", ...assembly, "--target", "release", "--noEmit"];
+const options = ["--target", "release", "-O0", "--noEmit"];
+const asc = ["node_modules/assemblyscript/bin/asc.js", ...assembly, ...options];
 const tsc = ["node_modules/typescript/bin/tsc", "-b", "tsconfig.tests.json"];
 
-let ok = run(node, [...asc, "-O0"]);
+let ok = run(node, asc);
 ok = run(node, tsc) && ok;
 say(ok ? "Types agree." : "Types do not agree: see above.");
 process.exitCode = ok ? 0 : 1;

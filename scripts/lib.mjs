@@ -24,7 +24,7 @@ export function walk(dir, endings) {
     .sort();
 }
 
-/** One hash over names and contents. Not times: a checkout or a copy changes those without reason. */
+/** One hash over names and contents. Not times: a checkout changes those without reason. */
 export function hashFiles(files) {
   const hash = createHash("sha256");
   for (const file of files) {
@@ -35,7 +35,7 @@ export function hashFiles(files) {
   return hash.digest("hex");
 }
 
-/** Runs a program to its end with our streams (its stdout on our stderr); true if it exited with 0. */
+/** Runs a program to its end, its stdout on our stderr; true if it exited with 0. */
 export function run(program, args, env = {}) {
   const result = spawnSync(program, args, {
     cwd: ROOT,

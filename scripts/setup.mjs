@@ -33,7 +33,8 @@ export function setup() {
   checkNode();
   if (installed()) return;
   say("Installing packages (once) …");
-  const args = ["ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+  const args = ["ci", "--include=dev", "--ignore-scripts", ...quiet];
   const npm = process.env.npm_execpath;
   const ok = npm?.endsWith(".js") ? run(process.execPath, [npm, ...args]) : run("npm", args);
   if (!ok) {
