@@ -4,7 +4,9 @@
 
 import { readFileSync } from "node:fs";
 
-const options = JSON.parse(readFileSync(new URL("./as-pect.asconfig.json", import.meta.url), "utf8"));
+const options = JSON.parse(
+  readFileSync(new URL("./as-pect.asconfig.json", import.meta.url), "utf8"),
+);
 const named = process.argv.slice(2).some((argument) => argument.endsWith(".spec.ts"));
 
 /** Bytes of the console sink, flushed line by line, so that a failing spec shows what was printed. */

@@ -7,7 +7,8 @@ import { setup } from "./setup.mjs";
 setup();
 const node = process.execPath;
 const assembly = walk("assembly", [".ts"]).filter((file) => !file.endsWith(".d.ts"));
-const options = ["--target", "release", "-O0", "--noEmit"];
+// 235: "only functions become exports". Here every file is an entry, so it says nothing.
+const options = ["--target", "release", "-O0", "--noEmit", "--disableWarning=235"];
 const asc = ["node_modules/assemblyscript/bin/asc.js", ...assembly, ...options];
 const tsc = ["node_modules/typescript/bin/tsc", "-b", "tsconfig.tests.json"];
 
