@@ -143,3 +143,46 @@ export const GATE_RENDEZVOUS_TAIL = 3;
 export const PERM_R = 1;
 export const PERM_W = 2;
 export const PERM_X = 4;
+
+// --- the record of a refusal (hv/refusal.ts), read through hv_refusal() and hv_refusal_of() -----
+export const REFUSAL_ERRNO = 0; // i32, positive
+export const REFUSAL_REASON = 4;
+export const REFUSAL_STEP = 8;
+export const REFUSAL_PLACE = 12;
+export const REFUSAL_INDEX = 16;
+export const REFUSAL_INDEX2 = 20;
+export const REFUSAL_CPU = 24;
+export const REFUSAL_VA = 32;
+export const REFUSAL_VA2 = 40;
+export const REFUSAL_VALUE = 48;
+export const REFUSAL_LIMIT = 56;
+export const REFUSAL_ID = 64;
+export const REFUSAL_OTHER = 104;
+export const REFUSAL_NAME = 144; // NUL-terminated, up to REFUSAL_FOUND
+export const REFUSAL_FOUND = 272;
+export const REFUSAL_EXPECTED = 304;
+export const REFUSAL_BYTES = 336; // u32: bytes of both
+export const REFUSAL_CANDIDATE_COUNT = 344;
+export const REFUSAL_CANDIDATES = 352; // u64 each
+export const REFUSAL_RECORD_SIZE = 1024;
+
+// --- firmware: what the import firmware(request_off) finds at request_off (R72-R79, A14) --------
+// All offsets are linear and valid only during the call. It returns 0: the answer follows through
+// hv_firmware_answer(request, verdict), verdict 0 or a REASON_SIG_*; until then UPLOAD gives -EAGAIN.
+export const FIRMWARE_REQUEST = 0; // u32, never 0
+export const FIRMWARE_HASH = 4; // u32, HASH_ALGO_*
+export const FIRMWARE_DATA_OFF = 8; // what is signed
+export const FIRMWARE_DATA_LEN = 12;
+export const FIRMWARE_SIG_OFF = 16;
+export const FIRMWARE_SIG_LEN = 20;
+export const FIRMWARE_KEY_ID_OFF = 24;
+export const FIRMWARE_KEY_ID_LEN = 28;
+export const FIRMWARE_SIGNER_OFF = 32;
+export const FIRMWARE_SIGNER_LEN = 36;
+/** The machine's keys: certificates one after the other, each {u32 length, DER bytes}. */
+export const FIRMWARE_KEYS_OFF = 40;
+export const FIRMWARE_KEYS_LEN = 44;
+export const FIRMWARE_SIZE = 48;
+export const HASH_ALGO_SHA256 = 4;
+export const HASH_ALGO_SHA384 = 5;
+export const HASH_ALGO_SHA512 = 6;
