@@ -12,6 +12,7 @@ export const CPU_GUEST: u32 = 3; // executing guest code: hypervisor stack empty
 
 export const CPU_RIP: usize = 128;
 export const CPU_RFLAGS: usize = 136;
+export const CPU_ZERO: usize = 248;
 
 @unmanaged
 export class Cpu {
@@ -32,31 +33,33 @@ export class Cpu {
   lstar: u64; // 224
   cstar: u64; // 232
   sfmask: u64; // 240
-  cs: u16; ss: u16; ds: u16; es: u16; fs: u16; gs: u16; pad0: u32; // 248
-  retired: u64; // 264: instructions retired by this CPU
+  zero: u64; // 248, always 0: stands for the base or index register that an address has not
+  cs: u16; ss: u16; ds: u16; es: u16; fs: u16; gs: u16; pad0: u32; // 256
+  retired: u64; // 272: instructions retired by this CPU
   // Fault latch: valid after STOP_FAULT. rip still points at the faulting instruction.
-  fault_vector: u32; // 272
-  fault_error: u32; // 276
-  fault_va: u64; // 280
-  fault_rip: u64; // 288
+  fault_vector: u32; // 280
+  fault_error: u32; // 284
+  fault_va: u64; // 288
+  fault_rip: u64; // 296
   // What the hypervisor keeps.
-  id: u32; // 296
-  state: u32; // 300: CPU_*
-  domain: i32; // 304: whose guest is behind this CPU, -1 none
-  user: u32; // 308: 1 while guest code runs (no access to the hypervisor half)
-  stack_top_va: u64; // 312: T of the per-CPU block (Xen's get_cpu_info() ends here)
-  current_va: u64; // 320: struct vcpu that T-56 points to
-  softirq_pending: u32; // 328
-  stop: u32; // 332: STOP_* of the last run
-  deadline: u64; // 336: retired count at which the present run ends
-  budget: u64; // 344
+  id: u32; // 304
+  state: u32; // 308: CPU_*
+  domain: i32; // 312: whose guest is behind this CPU, -1 none
+  user: u32; // 316: 1 while guest code runs (no access to the hypervisor half)
+  stack_top_va: u64; // 320: T of the per-CPU block (Xen's get_cpu_info() ends here)
+  current_va: u64; // 328: struct vcpu that T-56 points to
+  softirq_pending: u32; // 336
+  stop: u32; // 340: STOP_* of the last run
+  deadline: u64; // 344: retired count at which the present run ends
+  budget: u64; // 352
 
   /** XMM registers, 16 bytes each, at 512. */
   @inline get xmm_off(): usize { return changetype<usize>(this) + 512; }
 }
 if (offsetof<Cpu>("rip") != CPU_RIP) ERROR("Cpu.rip");
 if (offsetof<Cpu>("rflags") != CPU_RFLAGS) ERROR("Cpu.rflags");
-if (offsetof<Cpu>("id") != 296) ERROR("Cpu.id");
+if (offsetof<Cpu>("zero") != CPU_ZERO) ERROR("Cpu.zero");
+if (offsetof<Cpu>("id") != 304) ERROR("Cpu.id");
 if (offsetof<Cpu>() > 512) ERROR("Cpu reaches into its XMM registers");
 
 @inline
