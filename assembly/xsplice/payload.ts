@@ -74,6 +74,7 @@ export class Payload {
   dependency: u32; // DEPENDENCY_*: how it relates to earlier payloads
   superseded_by: u32; // slot + 1 of the cumulative payload that replaced this one (R197)
   retries: u32; // of the stack check, by the action under way
+  domain: i32; // who uploaded it (a continued upload must come from the same, A14)
   // 320: id, 40 bytes; 360: own name (R23), 40 bytes; both zero-padded, not always terminated.
 
   @inline get id_off(): usize { return changetype<usize>(this) + 320; }
@@ -172,7 +173,7 @@ function bump_version(): void {
 
 /** strncmp over the 40 bytes of an id: a 40-character id has no terminator (R133). */
 export function ids_equal(a_off: usize, b_off: usize): bool {
-  for (let i: usize = 0; i < XEN_XSPLICE_ID_SIZE; i++) {
+  for (let i = 0; i < XEN_XSPLICE_ID_SIZE; i++) {
     const c = load<u8>(a_off + i);
     if (c != load<u8>(b_off + i)) return false;
     if (c == 0) return true;
@@ -198,7 +199,7 @@ export function payload_number(index: u32): Payload {
 /** Copies an id, zero-padded behind its end: what follows the NUL is the caller's stack (K36). */
 export function copy_id(to_off: usize, from_off: usize): void {
   memory.fill(to_off, 0, XEN_XSPLICE_ID_SIZE);
-  for (let i: usize = 0; i < XEN_XSPLICE_ID_SIZE; i++) {
+  for (let i = 0; i < XEN_XSPLICE_ID_SIZE; i++) {
     const c = load<u8>(from_off + i);
     if (c == 0) return;
     store<u8>(to_off + i, c);
