@@ -18,7 +18,8 @@ export default async function* reporter(source) {
   for await (const { type, data } of source) {
     if (type === "test:stdout" || type === "test:stderr") yield data.message;
     if (type !== "test:pass" && type !== "test:fail") continue;
-    const file = relative(process.cwd(), data.file ?? data.name).replace(/^dist\//, "");
+    const built = relative(process.cwd(), data.file ?? data.name);
+    const file = built.replace(/^dist\//, "").replace(/\.js$/, ".ts");
     const of = files.get(file) ?? { passed: 0, failed: 0, skipped: 0 };
     files.set(file, of);
     const failed = type === "test:fail";

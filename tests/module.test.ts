@@ -8,7 +8,8 @@ import wabt from "wabt";
 import { inRoot, readText } from "./support/root.js";
 
 const MAX_SIZE = 200_000;
-const binary = readFileSync(inRoot("dist/core.wasm"));
+/** A plain array: wabt misreads Node's Buffer. */
+const binary = new Uint8Array(readFileSync(inRoot("dist/core.wasm")));
 const module = new WebAssembly.Module(binary);
 
 /** What every target understands: the MVP and four small extensions of 2017 to 2020. */

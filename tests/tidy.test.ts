@@ -69,7 +69,7 @@ describe("size", () => {
   });
 
   test("a file begins with what it is", () => {
-    const head = /^(#!.*\n)?\s*\/[/*]/;
+    const head = /^(#!.*\n)?\s*(\/[/*]|# )/;
     tidy([...code, ...native].filter((path) => !head.test(readText(path))));
   });
 });
