@@ -23,7 +23,7 @@ export default async function* reporter(source) {
     const of = files.get(file) ?? { passed: 0, failed: 0, skipped: 0 };
     files.set(file, of);
     const failed = type === "test:fail";
-    if (data.details?.type === "suite" && !failed) continue;
+    if (data.details?.type === "suite" && !failed && data.skip === undefined) continue;
     // A suite also fails because a test in it failed, and that one has been counted.
     if (data.details?.error?.failureType === "subtestsFailed") continue;
     const skipped = data.skip !== undefined || data.todo !== undefined;

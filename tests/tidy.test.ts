@@ -13,7 +13,9 @@ const SCRIPT = [".ts", ".mjs", ".js"];
 const assembly = filesBelow("assembly", [".ts"]);
 const host = filesBelow("host", [".ts"]);
 const tests = filesBelow("tests", [".ts"]);
-const scripts = [...filesBelow("scripts", SCRIPT), ...filesBelow("bench", SCRIPT)];
+const scripts = ["scripts", "bench", "images"].flatMap((directory) =>
+  filesBelow(directory, SCRIPT),
+);
 const native = ["images", "include", "bench", "tests"].flatMap((directory) =>
   filesBelow(directory, [".c", ".h", ".S", ".lds"]),
 );
