@@ -3,5 +3,5 @@
 import { build } from "./build.mjs";
 import { become } from "./lib.mjs";
 
-build({ tests: true });
+if (!build({ tests: true })) process.exit(1);
 become("dist/bench/main.js", process.argv.slice(2));

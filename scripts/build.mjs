@@ -19,20 +19,23 @@ const TSC = "node_modules/typescript/bin/tsc";
 /** The files of assembly/ that tsc reads too: numbers only. */
 const SHARED = ["assembly/abi.ts", "assembly/reasons.ts"];
 
-/** Does `make()` unless `inputs` are those of the last success and all `outputs` are there. */
+/**
+ * Does `make()` unless `inputs` are those of the last success and all `outputs` are there. Returns
+ * whether the outputs are good.
+ */
 function step(name, inputs, outputs, make) {
   const stamp = join(ROOT, "build", `.${name}.stamp`);
   const hash = hashFiles(inputs);
   const fresh = outputs.every((file) => existsSync(join(ROOT, file)));
-  if (fresh && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
+  if (fresh && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return true;
   rmSync(stamp, { force: true });
   say(`Building ${name} …`);
   if (!make()) {
     say(`Building ${name} failed: see above.`);
-    process.exitCode = 1;
-    throw new Error(name);
+    return false;
   }
   writeFileSync(stamp, hash);
+  return true;
 }
 
 /** Compiles one target aside and moves it in place: a reader never sees half a module. */
@@ -55,36 +58,33 @@ function buildCore(withDebug) {
   const inputs = [...walk("assembly", [".ts"]), ...tools];
   const release = { "core.wasm": "dist/core.wasm", "core.d.ts": "build/core.d.ts" };
   const debug = { "core.debug.wasm": "build/core.debug.wasm" };
-  step("core", inputs, Object.values(release), () => compileCore("release", release));
-  if (withDebug)
-    step("core-debug", inputs, Object.values(debug), () => compileCore("debug", debug));
+  const make = (target, outputs) => () => compileCore(target, outputs);
+  if (!step("core", inputs, Object.values(release), make("release", release))) return false;
+  return !withDebug || step("core-debug", inputs, Object.values(debug), make("debug", debug));
 }
 
 function buildTypeScript(name, project, folders, output) {
   const sources = folders.flatMap((folder) => walk(folder, [".ts"]));
-  if (sources.length === 0) return;
+  if (sources.length === 0) return true;
   const tools = ["tsconfig.json", project, "node_modules/typescript/package.json"];
   const inputs = [...sources, ...SHARED, ...tools];
-  step(name, inputs, [output], () => run(process.execPath, [TSC, "-b", project]));
+  return step(name, inputs, [output], () => run(process.execPath, [TSC, "-b", project]));
 }
 
+/** Builds everything that is out of date; false if something could not be built. */
 export function build({ tests = false, install = true } = {}) {
   if (install) withLock(setup);
   else if (!installed() && !existsSync(join(ROOT, ASC))) {
     say("Not built: the compilers are not installed (development packages were left out).");
-    return;
+    return true;
   }
-  try {
-    withLock(() => {
-      buildCore(tests);
-      buildTypeScript("host", "tsconfig.json", ["host"], "dist/host");
-      const all = ["host", "tests", "bench"];
-      if (tests) buildTypeScript("tests", "tsconfig.tests.json", all, "dist/tests");
-    });
-  } catch (error) {
-    if (process.exitCode !== 1) throw error;
-    process.exit(1);
-  }
+  return withLock(() => {
+    const core = buildCore(tests);
+    if (!tests) return buildTypeScript("host", "tsconfig.json", ["host"], "dist/host") && core;
+    // This project refers to that of the host, so tsc builds both.
+    const all = ["host", "tests", "bench"];
+    return buildTypeScript("tests", "tsconfig.tests.json", all, "dist/tests") && core;
+  });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
@@ -94,5 +94,6 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     say(`build: unknown option ${unknown}`);
     process.exit(2);
   }
-  build({ tests: args.includes("--tests"), install: !args.includes("--no-install") });
+  const ok = build({ tests: args.includes("--tests"), install: !args.includes("--no-install") });
+  process.exitCode = ok ? 0 : 1;
 }

@@ -3,5 +3,5 @@
 import { build } from "./build.mjs";
 import { become } from "./lib.mjs";
 
-build();
+if (!build()) process.exit(1);
 become("dist/host/cli/main.js", ["demo", ...process.argv.slice(2)]);

@@ -4,7 +4,7 @@
 // runs inside WebAssembly) or a part of a path. --update-golden rewrites the golden transcripts.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -104,11 +104,18 @@ async function main() {
     say(`No test matches ${filters.join(" ")}.`);
     process.exit(2);
   }
-  build({ tests: true });
+  if (!build({ tests: true })) {
+    total.failed += 1;
+    process.stdout.write("FAIL build: see above. What follows runs what could be built.\n");
+  }
   mkdirSync(join(ROOT, "build"), { recursive: true });
   const env = golden ? { UPDATE_GOLDEN: "1" } : {};
   if (specs.length > 0) await runCore(specs);
-  const built = tests.map((test) => test.built);
+  const built = tests.map((test) => test.built).filter((file) => existsSync(join(ROOT, file)));
+  if (built.length < tests.length) {
+    total.failed += tests.length - built.length;
+    process.stdout.write(`FAIL ${tests.length - built.length} test file(s) could not be built.\n`);
+  }
   if (built.length > 0) await runNode(built, env);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
