@@ -109,6 +109,16 @@ export const REASON_NO_SUCH_DOMAIN = 163;
 export const REASON_NO_SUCH_CPU = 164;
 export const REASON_CPU_BUSY = 165;
 export const REASON_NO_HYPERCALL = 166;
+// the machine's file (found by the host alone)
+export const REASON_MACHINE_FILE_FORMAT = 180;
+export const REASON_MACHINE_FILE_VERSION = 181;
+export const REASON_MACHINE_FILE_SHORT = 182;
+export const REASON_MACHINE_FILE_CORRUPT = 183;
+export const REASON_MACHINE_FILE_LOCKED = 184;
+// what the caller of the library gave
+export const REASON_POLICY = 190;
+export const REASON_CERTIFICATE = 191;
+export const REASON_STOPPED = 192; // the image did not come back from a hypercall
 
 // --- where: what kind of thing `index` counts (Refusal.place) ---------------------------------
 export const PLACE_NONE = 0;

@@ -1,0 +1,201 @@
+// Sentences for what CHECK, APPLY and REVERT find: the payload against the running hypervisor
+// (D2: CHECK, APPLY/REVERT).
+
+import * as abi from "../abi.js";
+import { hex, plural, type Sentence, type Sentences } from "./words.js";
+
+const OTHER_BUILD = "The payload was made for another build; get the one for this build.";
+
+export const CHECK: Sentences = new Map<number, Sentence>([
+  [
+    abi.REASON_BUILD_ID,
+    (_, words) => ({
+      message: `The payload is for the build ${words.name("it names")}, not for the one that runs${words.bytes}.`,
+      hint: `${OTHER_BUILD} \`info\` shows the running build-id.`,
+    }),
+  ],
+  [
+    abi.REASON_NO_BUILD_ID,
+    () => ({
+      message: "The running hypervisor has no build-id to compare with.",
+      hint: "Link the hypervisor with --build-id, or name its version string in the payload.",
+    }),
+  ],
+  [
+    abi.REASON_SYM_MISSING,
+    (_, words) => ({
+      message: `The symbol ${words.name("it needs")}${words.where} exists neither in the image nor in a payload.`,
+      hint: `${OTHER_BUILD} \`symbols\` lists what the image has.`,
+    }),
+  ],
+  [
+    abi.REASON_SYM_AMBIGUOUS,
+    ({ candidates, candidateCount }, words) => ({
+      message:
+        `The symbol ${words.name("")}${words.where} means ${candidateCount} things: ` +
+        `${candidates.map((va) => words.address(va)).join(", ")}${candidateCount > candidates.length ? " …" : ""}.`,
+      hint: "Qualify it as file.c#name, or give the address too.",
+    }),
+  ],
+  [
+    abi.REASON_ADDR_SYMBOL,
+    ({ va, va2 }, words) => ({
+      message: `${words.subject("an entry")}: the address ${hex(va)} is not that of ${words.name("its symbol")}, ${hex(va2)}.`,
+      hint: "Leave the address 0 to let the symbol decide, or correct it.",
+    }),
+  ],
+  [
+    abi.REASON_NOT_MAPPED,
+    (_, words) => ({
+      message: `There is no hypervisor memory${words.at}${words.where}.`,
+      hint: OTHER_BUILD,
+    }),
+  ],
+  [
+    abi.REASON_WRONG_SECTION,
+    (_, words) => ({
+      message: `The target${words.at} lies in another kind of memory than ${words.subject("the entry").toLowerCase()} says.`,
+      hint: "Set exactly the location flag (TEXT, RODATA, DATA) where the object really is.",
+    }),
+  ],
+  [
+    abi.REASON_INIT_TEXT,
+    (_, words) => ({
+      message: `The target ${words.name("")}${words.at} belongs to .init, which is gone after boot.`,
+      hint: "Patch what still runs; boot-time code has already done its work.",
+    }),
+  ],
+  [
+    abi.REASON_WRITABLE_DATA,
+    (_, words) => ({
+      message: `The target ${words.name("")}${words.at} is writable data, which may have changed since boot.`,
+      hint: "Change it by code of the payload instead.",
+    }),
+  ],
+  [
+    abi.REASON_SIZE,
+    ({ value, limit }, words) => ({
+      message: `${words.subject("an entry")}: size ${value} does not agree with ${words.name("the object")}, which has ${limit}${words.at}.`,
+      hint: OTHER_BUILD,
+    }),
+  ],
+  [
+    abi.REASON_DOES_NOT_FIT,
+    ({ value, limit }, words) => ({
+      message: `${plural(value, "byte")} do not fit into ${limit}${words.at}${words.where}.`,
+      hint: "Make the change smaller, or use a trampoline (RELOC_TEXT).",
+    }),
+  ],
+  [
+    abi.REASON_TOO_SMALL,
+    ({ value, limit }, words) => ({
+      message: `${words.name("The function")}${words.at} has room for ${plural(value, "byte")} with its padding; a trampoline needs ${limit || 5}.`,
+      hint: "Patch its callers instead, or change it in place.",
+    }),
+  ],
+  [
+    abi.REASON_DISTANCE,
+    ({ va, va2 }, words) => ({
+      message: `From ${words.address(va)} to ${words.address(va2)} is more than 2 GB, too far for a jump.`,
+      hint: "Boot with a payload area nearer to the image (`--payload-base`).",
+    }),
+  ],
+  [
+    abi.REASON_RELOC_VALUE,
+    ({ value }, words) => ({
+      message: `${words.subject("a reloc")}: the value ${hex(value)} does not fit its size, shift and mask${words.at}.`,
+      hint: "Give the howto the size, shift, mask and sign of the field.",
+    }),
+  ],
+  [
+    abi.REASON_OLD_CODE,
+    (_, words) => ({
+      message: `The memory${words.at} is not what 'old' says${words.bytes}${words.refusal.other === "" ? "" : ` (written by ${words.other()})`}.`,
+      hint: "Something else changed it, or the payload is for another build: `map` shows what is patched.",
+    }),
+  ],
+  [
+    abi.REASON_ALREADY_PATCHED,
+    (_, words) => ({
+      message: `The target ${words.name("")}${words.at} is already patched by ${words.other()}.`,
+      hint: "Revert that one first, or carry its bytes in 'old' to stack on it.",
+    }),
+  ],
+  [
+    abi.REASON_OVERLAP,
+    ({ va, va2 }, words) => ({
+      message: `${words.subject("a patch")} overlaps another one of the same payload: ${hex(va)} and ${hex(va2)}.`,
+      hint: "Merge the two patches.",
+    }),
+  ],
+  [
+    abi.REASON_SELF_PATCH,
+    (_, words) => ({
+      message: `The target ${words.name("")}${words.at} is code that patching itself runs through.`,
+      hint: "This code cannot be patched live.",
+    }),
+  ],
+  [
+    abi.REASON_DEPENDENCY,
+    (_, words) => ({
+      message: `The payload builds on ${words.other("a payload")} ${words.name("")}, which is not applied below it.`,
+      hint: "Apply the payloads in the order in which they were built.",
+    }),
+  ],
+  [
+    abi.REASON_CONTENT_NOT_EXECUTABLE,
+    (_, words) => ({
+      message: `The new code of ${words.subject("a patch").toLowerCase()} does not lie in an executable section${words.at}.`,
+      hint: "Let `content` point to a function, or run `pack`, which moves it.",
+    }),
+  ],
+  [
+    abi.REASON_ENTERED_MIDWAY,
+    ({ va, va2 }, words) => ({
+      message: `A branch at ${words.address(va2)} enters the bytes to be replaced at ${words.address(va)}.`,
+      hint: "Replace the whole function, or patch another place.",
+    }),
+  ],
+  [
+    abi.REASON_PATCH_ADDRESS,
+    ({ value, va, limit }, words) => ({
+      message: `${words.subject("a patch")}: ${hex(va || value)} is neither an offset below ${limit} nor an address of the hypervisor.`,
+      hint: "Give patch.addr as an offset from section.symbol, or as the full address.",
+    }),
+  ],
+  [
+    abi.REASON_TIMEOUT,
+    ({ cpu, value }) => ({
+      message: `Not all CPUs came together in time: CPU ${cpu}${value > 1n ? ` and ${value - 1n} more` : ""} did not.`,
+      hint: "Try again, with a longer --time.",
+    }),
+  ],
+  [
+    abi.REASON_ON_STACK,
+    ({ cpu, va, va2 }, words) => ({
+      message: `CPU ${cpu} was inside ${words.name("the code to be changed")} until the deadline${va === 0n ? "" : `: ${words.address(va)}`}${va2 === 0n ? "" : `, stack frame at ${hex(va2)}`}.`,
+      hint: "Try again when that code is not running, or with a longer --time.",
+    }),
+  ],
+  [
+    abi.REASON_NO_VA,
+    ({ value }) => ({
+      message: `There is no room in the payload area${value === 0n ? "" : ` for ${plural(value, "byte")}`}.`,
+      hint: "Unload payloads that are not needed.",
+    }),
+  ],
+  [
+    abi.REASON_NOT_TOP,
+    (_, words) => ({
+      message: `${words.other()} was applied later on the same place${words.at}.`,
+      hint: "Revert that one first.",
+    }),
+  ],
+  [
+    abi.REASON_FOREIGN_BYTES,
+    (_, words) => ({
+      message: `The memory${words.at} is no longer what was written there${words.bytes}.`,
+      hint: "Something else wrote it; nothing was reverted. `map` shows what is patched.",
+    }),
+  ],
+]);

@@ -1,0 +1,215 @@
+// Sentences for what can refuse any operation: the envelope of the sysctl, access, ids, the queries,
+// the state of a payload, and the machine itself (requirements D2: any, GET, LIST, ACTION).
+
+import * as abi from "../abi.js";
+import { hex, plural, type Sentence, type Sentences, type Words } from "./words.js";
+
+/** The sub-operations by number, as a policy file names them. */
+const OPERATIONS = ["upload", "get", "list", "action", "info"];
+
+/** `upload` …: what the policy denied. */
+export function deniedOperation(index: number): string {
+  return OPERATIONS[index] ?? `${index}`;
+}
+
+function action(step: number): string {
+  const name = abi.stepName(step);
+  return name.startsWith("step-") ? "the action" : name.toUpperCase();
+}
+
+/** The states in a mask, as words: `CHECKED or REVERTED`. */
+function states(mask: bigint): string {
+  const names = [1, 2, 4, 8, 16].filter((bit) => mask & BigInt(bit)).map(abi.statusName);
+  return names.length === 0 ? hex(mask) : names.join(" or ");
+}
+
+/** A status that may be a negative errno, from the low 32 bits of an operand. */
+function state(value: bigint): string {
+  const status = Number(BigInt.asIntN(32, value));
+  return status < 0 ? `${status}` : abi.statusName(status);
+}
+
+const pointer = (words: Words): string => {
+  const { refusal } = words;
+  return refusal.va === 0n && refusal.value === 0n
+    ? "a guest pointer"
+    : `the guest pointer ${hex(refusal.va || refusal.value)}`;
+};
+
+export const GENERAL: Sentences = new Map<number, Sentence>([
+  [
+    abi.REASON_ARG_FAULT,
+    (_, words) => ({
+      message: `The hypervisor cannot copy from or to ${pointer(words)}${words.where}.`,
+      hint: "Pass buffers that lie wholly inside the calling domain's own memory.",
+    }),
+  ],
+  [
+    abi.REASON_ABI_VERSION,
+    ({ value }) => ({
+      message: `The interface version is ${hex(value)}; the hypervisor speaks ${hex(abi.XEN_SYSCTL_INTERFACE_VERSION)}.`,
+      hint: "Build the client against this hypervisor's sysctl.h.",
+    }),
+  ],
+  [
+    abi.REASON_NOT_PRIVILEGED,
+    ({ value }) => ({
+      message: `Domain ${value} is not privileged to make this hypercall.`,
+      hint: "Make it from domain 0, or boot with a policy file that allows it.",
+    }),
+  ],
+  [
+    abi.REASON_XSM_DENIED,
+    ({ index, value }) => ({
+      message: `The policy denies ${deniedOperation(index)} to domain ${value}.`,
+      hint: "Add the operation to the domain's list in the policy file and boot with it.",
+    }),
+  ],
+  [
+    abi.REASON_UNKNOWN_OP,
+    ({ value }) => ({
+      message: `There is no sub-operation ${value}.`,
+      hint: "UPLOAD 0, GET 1, LIST 2, ACTION 3 and INFO 4 exist.",
+    }),
+  ],
+  [abi.REASON_ID_EMPTY, () => ({ message: "The id is empty.", hint: "Give 1 to 40 characters." })],
+  [
+    abi.REASON_ID_NONCANONICAL,
+    (_, words) => ({
+      message: `The id ${words.id} is longer than 40 bytes, or has bytes behind its end.`,
+      hint: "Give 1 to 40 bytes and fill the field with zeros.",
+    }),
+  ],
+  [
+    abi.REASON_GET_STATUS_NONZERO,
+    ({ value }) => ({
+      message: `GET was called with status ${state(value)}; it must be 0 on input.`,
+      hint: "Clear the structure before the call.",
+    }),
+  ],
+  [
+    abi.REASON_NO_SUCH_ID,
+    (_, words) => ({
+      message: `There is no payload ${words.id}.`,
+      hint: "`list` shows those that exist; `upload` makes one.",
+    }),
+  ],
+  [
+    abi.REASON_LIST_BATCH,
+    ({ value, limit }) => ({
+      message: `LIST was asked for ${value} entries at once; ${limit || abi.XSPLICE_LIST_MAX} is the most.`,
+      hint: "Ask for fewer and go on at the next index.",
+    }),
+  ],
+  [
+    abi.REASON_LIST_INDEX,
+    ({ value, limit }) => ({
+      message: `LIST was asked to start at ${value}; there are ${plural(limit, "payload")}.`,
+      hint: "Start again at 0: payloads may have been unloaded meanwhile.",
+    }),
+  ],
+  [
+    abi.REASON_LIST_HANDLE,
+    () => ({
+      message: "LIST was given no buffer for its entries.",
+      hint: "Pass a buffer, or ask for 0 entries to learn only their number.",
+    }),
+  ],
+  [
+    abi.REASON_UNKNOWN_CMD,
+    ({ value }) => ({
+      message: `There is no action ${value}.`,
+      hint: "CHECK 1, UNLOAD 2, REVERT 3 and APPLY 4 exist; LOADED is a state, not an action.",
+    }),
+  ],
+  [
+    abi.REASON_WRONG_STATE,
+    ({ value, limit, step }, words) => ({
+      message:
+        `${action(step)} of ${words.id} is not possible in state ${state(value)}` +
+        `${limit === 0n ? "" : `, only in ${states(limit)}`}.`,
+      hint: "The way is: upload, check, apply, revert, unload.",
+    }),
+  ],
+  [
+    abi.REASON_BUSY,
+    ({ other }, words) => ({
+      message: `${other === "" ? words.id : words.other()} is still in progress.`,
+      hint: "Let the machine run until its status is no longer PROGRESS, then try again.",
+    }),
+  ],
+  [
+    abi.REASON_STILL_APPLIED,
+    (_, words) => ({
+      message: `The code of ${words.id} is live: it is applied, or its revert failed.`,
+      hint: "Revert it first.",
+    }),
+  ],
+  [
+    abi.REASON_STILL_REFERENCED,
+    (_, words) => ({
+      message: `${words.subject("a pointer")} still refers to ${words.id}${words.at}.`,
+      hint: "Let the machine run until no CPU is inside it, or revert what points there.",
+    }),
+  ],
+  [
+    abi.REASON_INFO_BUFFER,
+    ({ value, limit }) => ({
+      message: `The buffer for the build-id has ${plural(value, "byte")}, ${limit} are needed.`,
+      hint: "Ask with a zero handle first to learn the size.",
+    }),
+  ],
+  [
+    abi.REASON_IMAGE,
+    (refusal, words) => ({
+      message:
+        `The image cannot be booted: ${words.name("it")} is not usable${words.where}` +
+        `${refusal.value === 0n ? "" : ` (${abi.reasonName(Number(refusal.value))})`}.`,
+      hint: "Give an x86-64 ELF executable with PT_LOAD segments and a symbol table.",
+    }),
+  ],
+  [
+    abi.REASON_BOOT_PARAMETER,
+    ({ value, limit }, words) => ({
+      message: `The machine cannot be booted with ${words.name("a parameter")} ${value}${limit === 0n ? "" : `; the limit is ${limit}`}.`,
+      hint: "Boot with 1 to 256 CPUs and a payload area that lies apart from the image.",
+    }),
+  ],
+  [
+    abi.REASON_BAD_ADDRESS,
+    ({ va, va2, value }) => ({
+      message:
+        `No memory is mapped at ${hex(va2 === 0n ? va : va2)}` +
+        `${value === 0n ? "" : ` (${plural(value, "byte")} from ${hex(va)})`}.`,
+      hint: "`symbols` shows where the image lies.",
+    }),
+  ],
+  [
+    abi.REASON_NO_SUCH_DOMAIN,
+    ({ value }) => ({
+      message: `There is no domain ${value}.`,
+      hint: "Domain 0 and domain 1 exist in every machine.",
+    }),
+  ],
+  [
+    abi.REASON_NO_SUCH_CPU,
+    ({ value, limit }) => ({
+      message: `There is no CPU ${value}; the machine has ${limit === 0n ? "fewer" : plural(limit, "CPU")}.`,
+      hint: "Boot with more CPUs, or name one that exists.",
+    }),
+  ],
+  [
+    abi.REASON_CPU_BUSY,
+    ({ cpu }) => ({
+      message: `CPU ${cpu} is in the middle of something.`,
+      hint: "Let the machine run until it is idle, or name another CPU.",
+    }),
+  ],
+  [
+    abi.REASON_NO_HYPERCALL,
+    ({ value }) => ({
+      message: `The image has no hypercall ${value}.`,
+      hint: "It has neither a hypercall_table entry nor a do_<name> function for it.",
+    }),
+  ],
+]);

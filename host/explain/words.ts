@@ -1,0 +1,114 @@
+// Words that the sentences of explain/ share: addresses with their symbols, places inside a payload,
+// bytes, numbers.
+
+import * as abi from "../abi.js";
+import type { Refusal } from "../refusal.js";
+
+/** What an explanation may look up; without it addresses stay bare. */
+export interface Context {
+  /** `do_xen_version+0x10` of an address, or undefined. */
+  symbolize?(va: bigint): string | undefined;
+}
+
+/** What happened, and what the reader can do about it. */
+export interface Explanation {
+  readonly message: string;
+  readonly hint: string;
+}
+
+export type Sentence = (refusal: Refusal, words: Words) => Explanation;
+
+export type Sentences = ReadonlyMap<number, Sentence>;
+
+export const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+
+/** `48 c7 c0`, as a disassembler prints it. */
+export function hexBytes(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}
+
+/** `1 byte`, `5 bytes`. */
+export function plural(count: bigint | number, noun: string): string {
+  return `${count} ${noun}${BigInt(count) === 1n ? "" : "s"}`;
+}
+
+const PLACES = new Map<number, (index: number, index2: number) => string>([
+  [abi.PLACE_ELF_HEADER, () => "the ELF header"],
+  [abi.PLACE_ELF_SECTION, (index) => `ELF section ${index}`],
+  [abi.PLACE_ELF_SYMBOL, (index) => `ELF symbol ${index}`],
+  [abi.PLACE_ELF_RELA, (index, entry) => `relocation ${entry} of ELF section ${index}`],
+  [abi.PLACE_ELF_SEGMENT, (index) => `program header ${index}`],
+  [abi.PLACE_XSPLICE, () => "struct xsplice"],
+  [abi.PLACE_XSPLICE_CODE, (index) => `struct xsplice_code '${index === 0 ? "new" : "old"}'`],
+  [abi.PLACE_XSPLICE_RELOC, (index) => `reloc ${index} of 'new'`],
+  [abi.PLACE_XSPLICE_SECTION, (index) => `section ${index} of 'new'`],
+  [abi.PLACE_XSPLICE_PATCH, (index) => `patch ${index} of 'new'`],
+  [abi.PLACE_XSPLICE_SYMBOL, (index) => `the symbol of entry ${index}`],
+  [abi.PLACE_XSPLICE_HOWTO, (index) => `the howto of reloc ${index}`],
+  [abi.PLACE_SIGNATURE, () => "the signature trailer"],
+  [abi.PLACE_SYSCTL, (index) => `byte ${index} of struct xen_sysctl`],
+  [abi.PLACE_OLD_PATCH, (index) => `entry ${index} of 'old'`],
+]);
+
+/** The place as words: `relocation 3 of ELF section 7`; empty when the refusal has none. */
+export function placeWords(refusal: Refusal): string {
+  return PLACES.get(refusal.place)?.(refusal.index, refusal.index2) ?? "";
+}
+
+/** Phrases about one refusal. */
+export class Words {
+  constructor(
+    readonly refusal: Refusal,
+    readonly context: Context,
+  ) {}
+
+  /** `0xffff82d080112f9e (do_xen_version)`. */
+  address(va: bigint): string {
+    const symbol = this.context.symbolize?.(va);
+    return symbol === undefined ? hex(va) : `${hex(va)} (${symbol})`;
+  }
+
+  /** ` at 0x…`, or nothing when the refusal names no address. */
+  get at(): string {
+    return this.refusal.va === 0n ? "" : ` at ${this.address(this.refusal.va)}`;
+  }
+
+  /** ` in patch 2 of 'new'`, or nothing. */
+  get where(): string {
+    const place = placeWords(this.refusal);
+    return place === "" ? "" : ` in ${place}`;
+  }
+
+  /** The place as the subject of a sentence. */
+  subject(fallback: string): string {
+    const place = placeWords(this.refusal) || fallback;
+    return place.charAt(0).toUpperCase() + place.slice(1);
+  }
+
+  /** `'do_xen_version'`, or the fallback when the refusal carries no name. */
+  name(fallback: string): string {
+    return this.refusal.name === "" ? fallback : `'${this.refusal.name}'`;
+  }
+
+  /** `payload 'foo'`, or the fallback. */
+  other(fallback = "another payload"): string {
+    return this.refusal.other === "" ? fallback : `payload '${this.refusal.other}'`;
+  }
+
+  get id(): string {
+    return this.refusal.id === "" ? "the payload" : `'${this.refusal.id}'`;
+  }
+
+  /** `0x10, allowed 0x8`: what was found, and the limit where there is one. */
+  get numbers(): string {
+    const { value, limit } = this.refusal;
+    return limit === 0n ? hex(value) : `${hex(value)}, allowed ${hex(limit)}`;
+  }
+
+  /** `: found 48 c7 c0, expected 48 89 e0`, or nothing when no bytes were recorded. */
+  get bytes(): string {
+    const { found, expected } = this.refusal;
+    if (found.length === 0) return "";
+    return `: found ${hexBytes(found)}, expected ${hexBytes(expected)}`;
+  }
+}
