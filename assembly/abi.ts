@@ -186,3 +186,102 @@ export const FIRMWARE_SIZE = 48;
 export const HASH_ALGO_SHA256 = 4;
 export const HASH_ALGO_SHA384 = 5;
 export const HASH_ALGO_SHA512 = 6;
+
+// --- the border: records that cross it in the I/O window (byte offsets) ------------------------
+// hv_boot takes BOOT_*; cpus 0 and payload_base 0 mean the default.
+export const BOOT_CPUS = 0;
+export const BOOT_OPTIONS = 4;
+export const BOOT_SEED = 8;
+export const BOOT_PAYLOAD_BASE = 16;
+export const BOOT_QUIESCE = 24;
+export const BOOT_WORKLOAD = 28;
+export const BOOT_SIZE = 32;
+/** hv_call, hv_hypercall leave RESULT_*. */
+export const RESULT_STOP = 0;
+export const RESULT_VECTOR = 4;
+export const RESULT_ERROR = 8;
+export const RESULT_CPU = 12;
+export const RESULT_RAX = 16;
+export const RESULT_FAULT_VA = 24;
+export const RESULT_FAULT_RIP = 32;
+export const RESULT_INSTRUCTIONS = 40;
+export const RESULT_SIZE = 48;
+/** hv_run leaves RUN_*: what was retired and how far virtual time went; stop: STOP_IDLE, … */
+export const RUN_INSTRUCTIONS = 0;
+export const RUN_TIME_NS = 8;
+export const RUN_STOP = 16;
+export const RUN_CPU = 20;
+export const RUN_SIZE = 24;
+export const STOP_IDLE = 16; // nothing to run and nothing pending
+export const STOP_TIME = 17; // the time asked for has passed
+/** hv_symbol_info leaves SYMBOL_*. */
+export const SYMBOL_VA = 0;
+export const SYMBOL_SIZE = 8;
+export const SYMBOL_ROOM = 16;
+export const SYMBOL_TYPE = 24;
+export const SYMBOL_BIND = 28;
+export const SYMBOL_NAME_OFF = 32;
+export const SYMBOL_NAME_LEN = 36;
+export const SYMBOL_FILE_OFF = 40;
+export const SYMBOL_FILE_LEN = 44;
+export const SYMBOL_REGION = 48;
+export const SYMBOL_RECORD_SIZE = 56;
+export const SYMBOL_MATCHES_MAX = 16;
+/** hv_info leaves INFO_*. Offsets are linear memory. */
+export const INFO_CPUS = 0;
+export const INFO_SYMBOLS = 4;
+export const INFO_PAYLOADS = 8;
+export const INFO_OPTIONS = 12;
+export const INFO_TIME_NS = 16;
+export const INFO_RETIRED = 24;
+export const INFO_SEED = 32;
+export const INFO_FRAMES_USED = 40;
+export const INFO_FRAMES_FREE = 44;
+export const INFO_BUILD_ID_OFF = 48;
+export const INFO_BUILD_ID_LEN = 52;
+export const INFO_VERSION_OFF = 56;
+export const INFO_VERSION_LEN = 60;
+export const INFO_IMAGE_LO = 64;
+export const INFO_IMAGE_HI = 72;
+export const INFO_PAYLOAD_BASE = 80;
+export const INFO_PAYLOAD_END = 88;
+export const INFO_QUIESCE = 96;
+export const INFO_WORKLOAD = 100;
+export const INFO_PAYLOAD_VERSION = 104;
+export const INFO_BOOTED = 108;
+export const INFO_TEXT_LO = 112;
+export const INFO_TEXT_HI = 120;
+export const INFO_SIZE = 128;
+/** hv_cpu_get leaves CPU_INFO_*: registers are 16 u64 in encoding order. */
+export const CPU_INFO_STATE = 0;
+export const CPU_INFO_DOMAIN = 4;
+export const CPU_INFO_STOP = 8;
+export const CPU_INFO_VECTOR = 12;
+export const CPU_INFO_ERROR = 16;
+export const CPU_INFO_USER = 20;
+export const CPU_INFO_RIP = 24;
+export const CPU_INFO_RFLAGS = 32;
+export const CPU_INFO_FAULT_VA = 40;
+export const CPU_INFO_RETIRED = 48;
+export const CPU_INFO_STACK_TOP = 56;
+export const CPU_INFO_REGS = 64;
+export const CPU_INFO_SIZE = 192;
+/** What an address belongs to. */
+export const REGION_NONE = 0;
+export const REGION_TEXT = 1;
+export const REGION_RODATA = 2;
+export const REGION_DATA = 3;
+export const REGION_INIT = 4; // dropped after boot
+
+// --- the machine as the host sees it (the core's own: hv/param.ts, hv/layout.ts, hv/cpu.ts) -----
+export const IO_WINDOW_SIZE = 0x10000;
+export const CONSOLE_RING_BYTES = 0x10000;
+export const GUEST_RAM_START = 0x10000000; // virtual, in every domain
+export const DOM0_RAM_BYTES = 0x2400000;
+export const DOMU_RAM_BYTES = 0x100000;
+export const MACHINE_CPUS_MAX = 256;
+export const MACHINE_DOMAINS_MAX = 16;
+export const CPU_STATE_OFFLINE = 0;
+export const CPU_STATE_IDLE = 1;
+export const CPU_STATE_HYPERVISOR = 2;
+export const CPU_STATE_GUEST = 3;
