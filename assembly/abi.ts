@@ -196,6 +196,9 @@ export const BOOT_PAYLOAD_BASE = 16;
 export const BOOT_QUIESCE = 24;
 export const BOOT_WORKLOAD = 28;
 export const BOOT_SIZE = 32;
+// Bits of BOOT_OPTIONS.
+export const OPTION_REQUIRE_SIGNATURE = 1; // R72: only signed payloads
+export const OPTION_BUG_TRAMPOLINE = 2; // R13, K23: a jump to a BUG in every dead body
 /** hv_call, hv_hypercall leave RESULT_*. */
 export const RESULT_STOP = 0;
 export const RESULT_VECTOR = 4;
