@@ -123,6 +123,7 @@ export const STOP_BUDGET = 2; // instruction budget used up
 export const STOP_HALT = 3; // hlt
 export const STOP_GATE = 4; // vmcall (internal: the scheduler answers it)
 export const STOP_SYSCALL = 5; // guest executed syscall (internal)
+export const STOP_CONTEXT = 6; // iretq or sysretq changed the ring: set the context, then go on (internal)
 
 // Faults: Intel SDM vector numbers.
 export const VECTOR_DE = 0;
@@ -288,3 +289,43 @@ export const CPU_STATE_OFFLINE = 0;
 export const CPU_STATE_IDLE = 1;
 export const CPU_STATE_HYPERVISOR = 2;
 export const CPU_STATE_GUEST = 3;
+
+// --- refusal sig-format: what is wrong with the trailer (`index`; R74-R77, K64) -----------------
+export const SIG_FORMAT_MAGIC = 1; // what follows the ELF file is not the RFC's string
+export const SIG_FORMAT_LINUX = 2; // it is a Linux module's trailer: string at the end
+export const SIG_FORMAT_SHORT = 3; // no room for the header
+export const SIG_FORMAT_PAD = 4;
+export const SIG_FORMAT_LENGTHS = 5; // parts do not use up the file, or one is empty
+export const SIG_FORMAT_ID_TYPE = 6; // the key identifier is not X.509
+
+// --- what is patched, and the payloads: hv_map_get(i) and hv_payload_get(i) leave these ---------
+export const MAP_VA = 0;
+export const MAP_LENGTH = 8; // u32
+export const MAP_KIND = 12; // MAP_KIND_*: the numbers of SPLICE_* (xsplice/splice.ts)
+export const MAP_ORDER = 16; // u64: apply order of the payload
+export const MAP_TARGET = 24; // u64: where the place leads to, 0 none
+export const MAP_OLD_OFF = 32; // linear: the bytes before, `length` of them
+export const MAP_NEW_OFF = 36;
+export const MAP_FLAGS = 40; // XSPLICE_SECTION_*
+export const MAP_MARKS = 44; // MARK_* (xsplice/splice.ts)
+export const MAP_ID = 48; // of the payload, 40 bytes
+export const MAP_SIZE = 88;
+export const MAP_KIND_TRAMPOLINE = 1;
+export const MAP_KIND_TEXT = 2;
+export const MAP_KIND_DATA = 3;
+export const MAP_KIND_FIELD = 4;
+export const MAP_KIND_BUG = 5;
+export const MAP_KIND_NOP = 6;
+export const PAYLOAD_INFO_ID = 0; // 40 bytes
+export const PAYLOAD_INFO_STATUS = 40; // i32
+export const PAYLOAD_INFO_OLD_STATUS = 44;
+export const PAYLOAD_INFO_BASE_VA = 48;
+export const PAYLOAD_INFO_TEXT_SIZE = 56; // u64, as the next five
+export const PAYLOAD_INFO_RW_SIZE = 64;
+export const PAYLOAD_INFO_RO_SIZE = 72;
+export const PAYLOAD_INFO_RAW_SIZE = 80; // of the file as uploaded
+export const PAYLOAD_INFO_ORDER = 88; // of application, 0 not applied
+export const PAYLOAD_INFO_PAGES = 96; // u32
+export const PAYLOAD_INFO_CMD = 100; // XSPLICE_ACTION_* last asked for
+export const PAYLOAD_INFO_NAME = 104; // the payload's own name, 40 bytes
+export const PAYLOAD_INFO_SIZE = 144;
