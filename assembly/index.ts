@@ -1,7 +1,199 @@
-// The front panel: every export of the core, nothing else.
-import { ABI_VERSION } from "./abi";
+// The front panel: every export of the core, nothing else. Numbers only; records cross in the I/O window
+// at hv_io_off() (abi.ts has their layouts). 0 or -errno, details in the refusal.
+
+import { ABI_VERSION, EBUSY, EFAULT, EINVAL, ENOENT, PERM_R, SYMBOL_MATCHES_MAX } from "./abi";
+import { boot_machine } from "./hv/boot";
+import { call_function, check_idle, write_result } from "./hv/call";
+import { CPU_IDLE, Cpu, cpu_at } from "./hv/cpu";
+import { check_domain, enter_domain } from "./hv/domain";
+import { header } from "./hv/header";
+import { make_hypercall } from "./hv/hypercall";
+import { write_cpu, write_info, write_symbol } from "./hv/info";
+import { handle_key, install_keyhandlers } from "./hv/keyhandler";
+import { CONSOLE_OFF, IO_OFF, MACHINE_END } from "./hv/layout";
+import { is_mapped, peek, poke } from "./hv/mem";
 import "./hv/panic";
+import { IO_SIZE } from "./hv/param";
+import { clear_refusal, refusal, refuse } from "./hv/refusal";
+import { restored } from "./hv/restore";
+import { run_machine, write_run } from "./hv/sched";
+import { check_cpu } from "./hv/smp";
+import { stage, unstage } from "./hv/staging";
+import { state_hash } from "./hv/state_hash";
+import { find_symbols, match_at, symbol_at } from "./hv/symbols";
+import { set_policy } from "./hv/xsm";
+import { REASON_BAD_ADDRESS, REASON_CPU_BUSY } from "./reasons";
+
+install_keyhandlers();
+
+// --- the machine ---------------------------------------------------------------------------------
 
 export function hv_abi_version(): u32 {
   return ABI_VERSION;
+}
+/** A snapshot is linear memory below this. */
+export function hv_machine_end(): u32 {
+  return <u32>MACHINE_END;
+}
+export function hv_io_off(): u32 {
+  return <u32>IO_OFF;
+}
+/** Zeroed room for `bytes`, 0 when there is none; one at a time, the former is given back. */
+export function hv_stage(bytes: u32): u32 {
+  return <u32>stage(bytes);
+}
+export function hv_unstage(): void {
+  unstage();
+}
+/** BOOT_* in I/O; the image in staging. */
+export function hv_boot(image_off: u32, image_len: u32): i32 {
+  return boot_machine(<usize>image_off, image_len, IO_OFF);
+}
+/** The host has overwritten [0, hv_machine_end()): drops everything derived from what was there. */
+export function hv_restored(): i32 {
+  return restored();
+}
+export function hv_state_hash(): u64 {
+  return state_hash();
+}
+/** INFO_* in I/O. */
+export function hv_info(): i32 {
+  write_info(IO_OFF);
+  return 0;
+}
+
+// --- running -------------------------------------------------------------------------------------
+
+/** Arguments as u64 in I/O; RESULT_* in I/O afterwards. */
+export function hv_call(cpu: u32, va: u64, nargs: u32, budget: u64): i32 {
+  clear_refusal();
+  let rc = check_cpu(cpu);
+  if (rc == 0) rc = check_idle(cpu_at(cpu));
+  if (rc != 0) return rc;
+  call_function(cpu_at(cpu), va, IO_OFF, nargs, budget);
+  write_result(IO_OFF, cpu_at(cpu));
+  return 0;
+}
+
+/** The CPU asked for, or the first idle one; null and a refusal when there is none. */
+function choose_cpu(cpu: i32): Cpu | null {
+  for (let id: u32 = 0; cpu < 0 && id < header().nr_cpus; id++) {
+    if (cpu_at(id).state == CPU_IDLE) return cpu_at(id);
+  }
+  if (cpu < 0) {
+    refuse(EBUSY, REASON_CPU_BUSY);
+    return null;
+  }
+  if (check_cpu(<u32>cpu) != 0 || check_idle(cpu_at(<u32>cpu)) != 0) return null;
+  return cpu_at(<u32>cpu);
+}
+
+/** A hypercall of a domain, on a CPU (-1: any). Arguments and result as in hv_call. */
+export function hv_hypercall(domain: i32, cpu: i32, nr: u64, nargs: u32, budget: u64): i32 {
+  clear_refusal();
+  const failed = check_domain(domain);
+  if (failed != 0) return failed;
+  const on = choose_cpu(cpu);
+  if (on == null) return -refusal().errno;
+  const rc = make_hypercall(on, domain, nr, IO_OFF, nargs, budget);
+  if (rc == 0) write_result(IO_OFF, on);
+  return rc;
+}
+
+/** Lets the machine run; both 0: until nothing is pending. RUN_* in I/O. */
+export function hv_run(instructions: u64, ns: u64): i32 {
+  const retired = header().retired;
+  const time_ns = header().time_ns;
+  write_run(IO_OFF, run_machine(instructions, ns), retired, time_ns);
+  return 0;
+}
+
+/** CPU_INFO_* in I/O. */
+export function hv_cpu_get(cpu: u32): i32 {
+  clear_refusal();
+  const rc = check_cpu(cpu);
+  if (rc == 0) write_cpu(IO_OFF, cpu_at(cpu));
+  return rc;
+}
+
+/** 0, or -ENOENT when the key has no handler. */
+export function hv_key(key: u32): i32 {
+  return handle_key(key) ? 0 : -ENOENT;
+}
+export function hv_console_off(): u32 {
+  return <u32>CONSOLE_OFF;
+}
+/** Bytes ever written; byte n lies at n modulo the ring's size. */
+export function hv_console_head(): u64 {
+  return header().console_head;
+}
+
+// --- memory --------------------------------------------------------------------------------------
+
+/** Domain -1: the hypervisor's half alone. */
+function check_access(domain: i32, len: u32): i32 {
+  clear_refusal();
+  if (domain != -1) {
+    const rc = check_domain(domain);
+    if (rc != 0) return rc;
+  }
+  if (len > IO_SIZE) return refuse(EINVAL, REASON_BAD_ADDRESS);
+  enter_domain(domain, false);
+  return 0;
+}
+
+function bad_address(va: u64, len: u32, missing: u64): i32 {
+  if (missing == 0) return 0;
+  const rc = refuse(EFAULT, REASON_BAD_ADDRESS);
+  refusal().va = va + (len - missing);
+  return rc;
+}
+
+/** `len` bytes at `va` to I/O, whatever the permissions. */
+export function hv_read(domain: i32, va: u64, len: u32): i32 {
+  const rc = check_access(domain, len);
+  return rc != 0 ? rc : bad_address(va, len, peek(IO_OFF, va, len));
+}
+/** `len` bytes from I/O to `va`, all or none. */
+export function hv_write(domain: i32, va: u64, len: u32): i32 {
+  const rc = check_access(domain, len);
+  if (rc != 0) return rc;
+  if (len != 0 && !is_mapped(va, len, PERM_R)) return bad_address(va, len, len);
+  return bad_address(va, len, poke(va, IO_OFF, len));
+}
+
+// --- symbols -------------------------------------------------------------------------------------
+
+export function hv_symbol_count(): u32 {
+  return header().symbols_count;
+}
+/** The name (`len` bytes) in I/O. Returns how many symbols it has; their indices, u32, in I/O. */
+export function hv_symbol_lookup(len: u32): u32 {
+  if (len > IO_SIZE) return 0;
+  const count = find_symbols(IO_OFF, <usize>len);
+  for (let i: u32 = 0; i < min<u32>(count, SYMBOL_MATCHES_MAX); i++) {
+    store<u32>(IO_OFF + (<usize>i << 2), match_at(i));
+  }
+  return count;
+}
+/** Index of the symbol that `va` belongs to, -1. */
+export function hv_symbol_at(va: u64): i32 {
+  return symbol_at(va);
+}
+/** SYMBOL_* in I/O. */
+export function hv_symbol_info(index: u32): i32 {
+  return write_symbol(IO_OFF, index);
+}
+
+// --- policy and refusals -------------------------------------------------------------------------
+
+export function hv_policy(domain: i32, mask: u32): i32 {
+  clear_refusal();
+  const rc = check_domain(domain);
+  if (rc == 0) set_policy(domain, mask);
+  return rc;
+}
+/** The refusal of the last operation. */
+export function hv_refusal(): u32 {
+  return <u32>changetype<usize>(refusal());
 }

@@ -43,9 +43,40 @@ export class Header {
   pad0: u32;
   next_timer_ns: u64;
   call_depth: u32;
+  frame_hint: u32; // no frame below this index is free (hv/frames.ts); derived, not counted as state
+  // More image facts, each 0 when the image has none.
+  regions_off: u64; // region table in frames (hv/regions.ts)
+  regions_count: u32;
+  regions_frames: u32;
+  names_off: u64; // name index in frames (hv/symbols.ts)
+  names_frames: u32;
+  names_shift: u32; // a hash's bucket is hash >> names_shift
+  strings_frames: u32;
   pad1: u32;
+  per_cpu_va: u64;
+  per_cpu_size: u64;
+  staging_off: u32; // the host's staging area
+  staging_frames: u32;
+  next_tasklet: u64; // order of tasklets
+  nr_tasklets: u32; // pending
+  work_id: u32; // rendezvous under way (hv/rendezvous.ts), 0 none
+  work_data: u32;
+  pad2: u32;
+  work_deadline_ns: u64; // 0: no bound
+  version_len: u32;
+  workload: u32;
+  // 2048: build-id, BUILD_ID_MAX bytes; 2112: version string, VERSION_MAX bytes, NUL-terminated
 }
 if (offsetof<Header>() > 2048) ERROR("Header outgrows the first half of its page");
+
+
+export const BUILD_ID_MAX: u32 = 64;
+export const VERSION_MAX: u32 = 128;
+/** Copies, so that they can be told whatever becomes of the image's own bytes. */
+export const BUILD_ID_OFF: usize = HEADER_OFF + 2048;
+export const VERSION_OFF: usize = BUILD_ID_OFF + <usize>BUILD_ID_MAX;
+/** Value of `magic` once an image is running: "xsplice\0". */
+export const HEADER_MAGIC: u64 = 0x006563696c707378;
 
 @inline
 export function header(): Header {

@@ -9,6 +9,8 @@
 //   REFUSALS    last refusal per payload slot, then the ring of 16            (hv/refusal.ts)
 //   CONSOLE     console ring                                                  (hv/console.ts)
 //   KEYSTORE    DER certificates for signature checking                       (xsplice/signature.ts)
+//   EXTABLES    exception tables that payloads registered                     (hv/extable.ts)
+//   TASKLETS    deferred work                                                 (hv/tasklet.ts)
 //   OWNERS      one byte per frame: who owns it                               (hv/frames.ts)
 //   FRAMES      page frames: image, page tables, stacks, domain RAM, payloads
 //   MACHINE_END ------------------------------------------------------------- end of the snapshot
@@ -20,7 +22,7 @@
 
 import {
   CONSOLE_RING_SIZE, IO_SIZE, KEYSTORE_SIZE, NR_CPUS, NR_DOMAINS, NR_PAYLOADS, NR_REFUSALS,
-  PAGE_SIZE, STACK_SIZE,
+  NR_TASKLETS, PAGE_SIZE, STACK_SIZE,
 } from "./param";
 
 export const HEADER_OFF: usize = PAGE_SIZE;
@@ -42,7 +44,11 @@ export const CONSOLE_OFF: usize = REFUSALS_OFF + REFUSAL_SIZE * <usize>(NR_PAYLO
 export const KEYSTORE_OFF: usize = CONSOLE_OFF + <usize>CONSOLE_RING_SIZE;
 
 export const MACHINE_END: usize = 0x0a000000;
-export const OWNERS_OFF: usize = KEYSTORE_OFF + <usize>KEYSTORE_SIZE;
+export const EXTABLE_SIZE: usize = 16;
+export const EXTABLES_OFF: usize = KEYSTORE_OFF + <usize>KEYSTORE_SIZE;
+export const TASKLET_SIZE: usize = 16;
+export const TASKLETS_OFF: usize = EXTABLES_OFF + EXTABLE_SIZE * <usize>NR_PAYLOADS;
+export const OWNERS_OFF: usize = TASKLETS_OFF + TASKLET_SIZE * <usize>NR_TASKLETS;
 /** One owner byte for each frame that fits behind the owner map. */
 export const NR_FRAMES: usize = (MACHINE_END - OWNERS_OFF - 2 * PAGE_SIZE) / (PAGE_SIZE + 1);
 export const FRAMES_OFF: usize = (OWNERS_OFF + NR_FRAMES + (PAGE_SIZE - 1)) & ~(PAGE_SIZE - 1);
@@ -64,9 +70,19 @@ export const DECODE_SIZE: usize = 0x01000000;
 export const SCRATCH_OFF: usize = DECODE_OFF + DECODE_SIZE;
 /** Refusal being written (first KiB), then work space of single operations. */
 export const SCRATCH_SIZE: usize = 0x00100000;
+/** Work space of the hypervisor services: a name (hv/text.ts), the matches of the last symbol lookup
+ *  (hv/symbols.ts), a sysctl's copy (hv/sysctl.ts), the image being booted (hv/image_file.ts) and the
+ *  counters of a sort (hv/sort.ts). */
+export const NAME_OFF: usize = SCRATCH_OFF + SCRATCH_SIZE;
+export const MATCHES_OFF: usize = NAME_OFF + 0x200;
+export const SYSCTL_OFF: usize = NAME_OFF + 0x400;
+export const IMAGE_FILE_OFF: usize = NAME_OFF + 0x600;
+export const CALL_OFF: usize = NAME_OFF + 0x800;
+export const HISTOGRAM_OFF: usize = NAME_OFF + 0x1000;
+export const SERVICES_SIZE: usize = 0x4000;
 /** asconfig's memoryBase. */
 export const AS_BASE: usize = 0x0b400000;
-if (SCRATCH_OFF + SCRATCH_SIZE > AS_BASE) ERROR("scratch reaches into AssemblyScript's data");
+if (NAME_OFF + SERVICES_SIZE > AS_BASE) ERROR("scratch reaches into AssemblyScript's data");
 
 // --- virtual addresses -------------------------------------------------------------------------
 /** Lowest hypervisor address: everything below is guest space (x86-64 canonical halves). */
@@ -76,11 +92,16 @@ export const STACKS_VA: u64 = 0xffff830000000000;
 export const STACK_STRIDE: u64 = 2 * STACK_SIZE;
 /** struct vcpu / struct domain blocks that image code reads through `current`. */
 export const CURRENT_VA: u64 = 0xffff830010000000;
+/** Per-CPU areas of the image, except CPU 0's, which stays where the image has it. */
+export const PER_CPU_VA: u64 = 0xffff830020000000;
 /** Never mapped: a function that returns here has returned to the machine. */
 export const RETURN_VA: u64 = 0xffff8300fffff000;
 /** Domain RAM starts here in every domain's own lower half; guest code pages at GUEST_TEXT_VA. */
 export const GUEST_RAM_VA: u64 = 0x0000000010000000;
 export const GUEST_TEXT_VA: u64 = 0x0000000000400000;
+/** What the machine keeps for itself of the hypervisor half: no image and no payload may lie there. */
+export const MACHINE_LO_VA: u64 = STACKS_VA;
+export const MACHINE_HI_VA: u64 = 0xffff830100000000;
 
 @inline
 export function stack_base_va(cpu: u32): u64 {

@@ -17,6 +17,18 @@ export const KEYSTORE_SIZE: u32 = 0x20000;
 /** Window for records and strings that cross the border. */
 export const IO_SIZE: u32 = 0x10000;
 
+/** Pending tasklets: each payload has one at most. */
+export const NR_TASKLETS: u32 = NR_PAYLOADS;
+/** CPUs when boot does not say. */
+export const DEFAULT_CPUS: u32 = 4;
+/** Pages of a hypervisor image: 64 MiB. */
+export const IMAGE_PAGES_MAX: u32 = 0x4000;
+/** Symbols of an image, and bytes of its string table. */
+export const SYMBOLS_MAX: u32 = 0x80000;
+export const STRINGS_MAX: u32 = 0x1000000;
+/** Regions (allocated sections and gaps) of an image. */
+export const REGIONS_MAX: u32 = 0x4000;
+
 /** RAM of the domains: dom0 must hold the largest payload (K37) beside its own structures. */
 export const DOM0_RAM: u32 = 0x2400000;
 export const DOMU_RAM: u32 = 0x100000;

@@ -1,0 +1,14 @@
+// Faults of hypervisor code: expected ones go on where an exception table says (hv/extable.ts), as Xen's
+// handlers do it, with the stack as it was. What is left stops the CPU's run and is reported.
+
+import { Cpu } from "./cpu";
+import { find_fixup } from "./extable";
+
+/** True: the CPU can go on. The fault latch stays as it is for whoever asks. */
+export function fix_up(cpu: Cpu): bool {
+  if (cpu.user != 0) return false;
+  const continuation = find_fixup(cpu.rip);
+  if (continuation == 0) return false;
+  cpu.rip = continuation;
+  return true;
+}

@@ -1,0 +1,107 @@
+// The segments of the checked image: mapped where they were linked to and copied into frames. Also what
+// else of the image is needed by name: Xen's own symbols, and the build-id note.
+
+import { ENOMEM, PERM_R } from "../abi";
+import { REASON_NO_MEMORY } from "../reasons";
+import {
+  Nhdr, NHDR_SIZE, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE, SHT_NOTE, phdr_at, shdr_at,
+} from "./elf";
+import { alloc_frames, OWNER_IMAGE } from "./frames";
+import { BUILD_ID_MAX, BUILD_ID_OFF, header } from "./header";
+import { ImageFile } from "./image_file";
+import { peek_off } from "./mem";
+import { map_pages } from "./pages";
+import { PAGE_SHIFT, PAGE_SIZE } from "./param";
+import { refuse } from "./refusal";
+import { find_symbol, match_count, symbol } from "./symbols";
+import { ascii } from "./text";
+
+const PAGE_MASK: u64 = ~(<u64>PAGE_SIZE - 1);
+@inline
+function page_up(va: u64): u64 {
+  return (va + (PAGE_SIZE - 1)) & PAGE_MASK;
+}
+
+function map_run(lo_va: u64, hi_va: u64): bool {
+  const count = <u32>((hi_va - lo_va) >> PAGE_SHIFT);
+  const off = alloc_frames(count, OWNER_IMAGE);
+  return off != 0 && map_pages(<usize>header().hv_root, lo_va, off, count, PERM_R);
+}
+
+/** Maps the pages of all segments, adjacent ones in adjacent frames, still read-only. */
+export function map_image(f: ImageFile): i32 {
+  let lo: u64 = 0;
+  let hi: u64 = 0;
+  for (let i: u32 = 0; i < f.phnum; i++) {
+    const p = phdr_at(f.phdrs, i);
+    if (p.p_type != PT_LOAD || p.p_memsz == 0) continue;
+    const first = p.p_vaddr & PAGE_MASK;
+    if (hi != 0 && first > hi) {
+      if (!map_run(lo, hi)) return refuse(ENOMEM, REASON_NO_MEMORY);
+      lo = first;
+    }
+    if (hi == 0) lo = first;
+    hi = page_up(p.p_vaddr + p.p_memsz);
+  }
+  return map_run(lo, hi) ? 0 : refuse(ENOMEM, REASON_NO_MEMORY);
+}
+
+/** Copies into mapped pages whatever their permissions. */
+function place(va: u64, from: usize, len: u64): void {
+  while (len != 0) {
+    const run = min<u64>(PAGE_SIZE - (va & (PAGE_SIZE - 1)), len);
+    memory.copy(peek_off(va), from, <usize>run);
+    va += run;
+    from += <usize>run;
+    len -= run;
+  }
+}
+
+export function copy_segments(f: ImageFile): void {
+  for (let i: u32 = 0; i < f.phnum; i++) {
+    const p = phdr_at(f.phdrs, i);
+    if (p.p_type == PT_LOAD) place(p.p_vaddr, f.off + <usize>p.p_offset, p.p_filesz);
+  }
+}
+
+/** Address of the image's own unambiguous symbol, 0 when it has none. */
+export function known_symbol(name: string): u64 {
+  const index = find_symbol(ascii(name), <usize>name.length);
+  return index < 0 || match_count() != 1 ? 0 : symbol(index).va;
+}
+
+/** Looks for a GNU build-id among the notes at `off`; `va` is where they are mapped. (gABI ch. 5) */
+function find_note(off: usize, size: u64, va: u64): bool {
+  let at: u64 = 0;
+  while (size - at >= NHDR_SIZE) {
+    const note = changetype<Nhdr>(off + <usize>at);
+    const desc = at + NHDR_SIZE + ((<u64>note.n_namesz + 3) & ~3);
+    const next = desc + ((<u64>note.n_descsz + 3) & ~3);
+    if (desc > size || <u64>note.n_descsz > size - desc) return false;
+    const gnu = note.n_namesz == 4 && load<u32>(off + <usize>at + NHDR_SIZE) == 0x00554e47;
+    if (gnu && note.n_type == NT_GNU_BUILD_ID && note.n_descsz != 0) {
+      if (note.n_descsz > BUILD_ID_MAX) return false;
+      header().build_id_len = note.n_descsz;
+      header().build_id_va = va + desc;
+      memory.copy(BUILD_ID_OFF, off + <usize>desc, <usize>note.n_descsz);
+      return true;
+    }
+    if (next >= size) return false;
+    at = next;
+  }
+  return false;
+}
+
+/** Finds the image's build-id, in a note segment or else in a note section. */
+export function find_build_id(f: ImageFile): void {
+  for (let i: u32 = 0; i < f.phnum; i++) {
+    const p = phdr_at(f.phdrs, i);
+    if (p.p_type != PT_NOTE || p.p_offset > f.size || p.p_filesz > f.size - p.p_offset) continue;
+    if (find_note(f.off + <usize>p.p_offset, p.p_filesz, p.p_vaddr)) return;
+  }
+  for (let i: u32 = 1; i < f.shnum; i++) {
+    const s = shdr_at(f.shdrs, i);
+    if (s.sh_type != SHT_NOTE) continue;
+    if (find_note(f.off + <usize>s.sh_offset, s.sh_size, s.sh_addr)) return;
+  }
+}
