@@ -1,6 +1,7 @@
-// The errors of this library. `XenError`: the hypervisor, or the library before asking it, refused;
-// errno, reason code, operands, a sentence and a hint. This is the only place that turns a negative
-// return value into an exception. `MachineBug`: the machine itself failed, which no input may cause.
+// The errors of this library. `XenError`: the hypervisor, or the library before asking it,
+// refused; errno, reason code, operands, a sentence and a hint. This is the only place that turns
+// a negative return value into an exception. `MachineBug`: the machine itself failed, which no
+// input may cause.
 
 import * as abi from "./abi.js";
 import { errnoName, strerror } from "./errno.js";
@@ -54,8 +55,8 @@ export class XenError extends Error {
 }
 
 /**
- * A bug of this project: the core trapped or panicked. The machine is unusable afterwards; restore a
- * snapshot into it, or make another one.
+ * A bug of this project: the core trapped or panicked. The machine is unusable afterwards; restore
+ * a snapshot into it, or make another one.
  */
 export class MachineBug extends Error {
   override readonly name = "MachineBug";

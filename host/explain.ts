@@ -1,5 +1,5 @@
-// Why an operation was refused, in a sentence, and what to do about it: one entry per reason code of
-// assembly/reasons.ts (requirements D2), with the operands of the refusal filled in.
+// Why an operation was refused, in a sentence, and what to do about it: one entry per reason code
+// of assembly/reasons.ts (requirements D2), with the operands of the refusal filled in.
 
 import { REASON_XSM_DENIED, reasonName } from "./abi.js";
 import { CHECK } from "./explain/check.js";

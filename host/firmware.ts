@@ -1,7 +1,8 @@
 // The firmware that checks payload signatures (RFC R72-R79; requirements A14). The core parses the
-// trailer and enforces; the cryptography is the platform's own, and asynchronous: until the answer is
-// there UPLOAD gives -EAGAIN. Keys are X.509 certificates; the trailer names its key by the SHA-1 of the
-// subject public key (RFC 5280, 4.2.1.2, method 1); accepted are RSA PKCS#1 v1.5 with SHA-256, -384, -512.
+// trailer and enforces; the cryptography is the platform's own, and asynchronous: until the answer
+// is there UPLOAD gives -EAGAIN. Keys are X.509 certificates; the trailer names its key by the
+// SHA-1 of the subject public key (RFC 5280, 4.2.1.2, method 1); accepted are RSA PKCS#1 v1.5 with
+// SHA-256, -384, -512.
 
 import type { X509Certificate } from "node:crypto";
 import * as abi from "./abi.js";

@@ -1,6 +1,6 @@
 // Bounce buffers: memory of the calling domain that carries arguments of hypercalls, as libxc's
-// bounce buffers do. A stack: what a scope took is zeroed and given back when the scope ends, so that
-// a hypercall leaves the domain's memory as it was.
+// bounce buffers do. A stack: what a scope took is zeroed and given back when the scope ends, so
+// that a hypercall leaves the domain's memory as it was.
 
 import * as abi from "./abi.js";
 import { XenError } from "./error.js";

@@ -1,11 +1,11 @@
-// A machine as a file: the linear memory below MACHINE_END, its empty pages left out. The same memory
-// gives the same bytes. Everything is checked before anything is used.
+// A machine as a file: the linear memory below MACHINE_END, its empty pages left out. The same
+// memory gives the same bytes. Everything is checked before anything is used.
 //
 //   0   magic, 8 bytes                       32  bytes per page, u32
 //   8   version of this format, u32          36  pages that follow, u32
 //   12  ABI version of the core, u32         40  checksum of all behind the header, u64
-//   16  bytes of the machine, u64            48  zero, 16 bytes
-//   24  bytes of the file, u64               64  bitmap: bit n of byte n/8 is page n; then the pages
+//   16  bytes of the machine, u64            48  bytes of the label, u32; zero, 12 bytes
+//   24  bytes of the file, u64               64  bitmap: bit n of byte n/8 is page n; pages; label
 
 import * as abi from "./abi.js";
 import { XenError } from "./error.js";
@@ -19,6 +19,8 @@ const PAGE = 4096;
 export interface Snapshot {
   /** Bytes of the machine's memory. */
   readonly length: number;
+  /** What the machine is called: the name of its image. */
+  readonly label: string;
   /** The pages that are not empty: where they belong, and their bytes (a view into the file). */
   readonly pages: readonly { readonly offset: number; readonly bytes: Uint8Array }[];
 }
@@ -74,13 +76,17 @@ function usedPages(memory: Uint8Array): number[] {
 /**
  * The file of a machine.
  * @param memory linear memory from 0 to MACHINE_END: a multiple of 4096 bytes
+ * @param label what the machine is called
  */
-export function encodeSnapshot(memory: Uint8Array): Uint8Array {
+export function encodeSnapshot(memory: Uint8Array, label = ""): Uint8Array {
   if (memory.length % PAGE !== 0) throw new RangeError("a machine consists of whole pages");
   const used = usedPages(memory);
   const bitmap = Math.ceil(memory.length / PAGE / 32) * 4;
-  const file = new Uint8Array(HEADER + bitmap + used.length * PAGE);
+  const name = new TextEncoder().encode(label);
+  const end = HEADER + bitmap + used.length * PAGE;
+  const file = new Uint8Array(end + padded(name.length));
   file.set(MAGIC);
+  file.set(name, end);
   used.forEach((page, i) => {
     const byte = HEADER + (page >>> 3);
     file[byte] = (file[byte] as number) | (1 << (page & 7));
@@ -95,8 +101,12 @@ export function encodeSnapshot(memory: Uint8Array): Uint8Array {
   view.setUint32(32, PAGE, true);
   view.setUint32(36, used.length, true);
   view.setBigUint64(40, checksum(file.subarray(HEADER)), true);
+  view.setUint32(48, name.length, true);
   return file;
 }
+
+/** The checksum counts whole words. */
+const padded = (length: number): number => Math.ceil(length / 4) * 4;
 
 function corrupt(name: string): XenError {
   return XenError.of(abi.EBADMSG, abi.REASON_MACHINE_FILE_CORRUPT, { name });
@@ -133,8 +143,10 @@ export function decodeSnapshot(file: Uint8Array, length: number): Snapshot {
   if (BigInt(file.length) > announced) throw corrupt("it has bytes behind its end");
   const bitmap = Math.ceil(length / PAGE / 32) * 4;
   const count = view.getUint32(36, true);
-  if (file.length !== HEADER + bitmap + count * PAGE) throw corrupt("its size is inconsistent");
-  if (file.subarray(48, HEADER).some((byte) => byte !== 0)) throw corrupt("its header is damaged");
+  const nameLength = view.getUint32(48, true);
+  const end = HEADER + bitmap + count * PAGE;
+  if (file.length !== end + padded(nameLength)) throw corrupt("its size is inconsistent");
+  if (file.subarray(52, HEADER).some((byte) => byte !== 0)) throw corrupt("its header is damaged");
   if (checksum(file.subarray(HEADER)) !== view.getBigUint64(40, true)) {
     throw corrupt("its checksum is wrong");
   }
@@ -147,7 +159,8 @@ export function decodeSnapshot(file: Uint8Array, length: number): Snapshot {
     pages.push({ offset: page * PAGE, bytes: file.subarray(at, at + PAGE) });
   }
   if (pages.length !== count) throw corrupt("its bitmap is inconsistent");
-  return { length, pages };
+  const label = new TextDecoder().decode(file.subarray(end, end + nameLength));
+  return { length, label, pages };
 }
 
 /** Puts the pages into memory that is all zero. */

@@ -1,5 +1,5 @@
-// The image's symbols as people write them: `name`, `file.c#name`, either with `+0x10` or `-8` behind
-// it, or a plain address. Lookup is the core's; this file parses and words the answers.
+// The image's symbols as people write them: `name`, `file.c#name`, either with `+0x10` or `-8`
+// behind it, or a plain address. Lookup is the core's; this file parses and words the answers.
 
 import * as abi from "./abi.js";
 import { XenError } from "./error.js";

@@ -48,7 +48,7 @@ export interface ActionOp {
 export interface InfoOp {
   readonly op: "info";
   /** IN: size of the buffer; OUT: bytes of the build-id. */
-  readonly len: number;
+  readonly len: bigint;
   /** Guest pointer, 0 to ask for the size only. */
   readonly buffer: bigint;
 }
@@ -92,7 +92,7 @@ const actionBody: Codec<Body<ActionOp>> = struct(
 );
 
 const infoBody: Codec<Body<InfoOp>> = struct("xen_sysctl_xsplice_info", abi.XSPLICE_INFO_SIZE, {
-  len: at(abi.XSPLICE_INFO_LEN, u32),
+  len: at(abi.XSPLICE_INFO_LEN, u64),
   buffer: at(abi.XSPLICE_INFO_BUFFER, handle),
 });
 

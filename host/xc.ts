@@ -90,8 +90,8 @@ export class XenControl {
   }
 
   /**
-   * Uploads a payload file under an id; it is LOADED afterwards, not applied (R95). Repeats the call
-   * while the hypervisor waits for its firmware (K38).
+   * Uploads a payload file under an id; it is LOADED afterwards, not applied (R95). Repeats the
+   * call while the hypervisor waits for its firmware (K38).
    * @throws XenError why it was refused; nothing has changed then
    */
   async upload(id: string, payload: Uint8Array): Promise<void> {
@@ -190,12 +190,12 @@ export class XenControl {
 
   /** The build-id of the hypervisor (R91); empty when it has none. */
   async buildId(): Promise<Uint8Array> {
-    const { rc, op } = this.issue({ op: "info", len: 0, buffer: 0n });
+    const { rc, op } = this.issue({ op: "info", len: 0n, buffer: 0n });
+    if (rc === -abi.ENODATA) return new Uint8Array();
     if (rc < 0) throw this.refused(rc);
-    const { len } = op as { len: number };
-    if (len === 0) return new Uint8Array();
+    const { len } = op as { len: bigint };
     return this.hypervisor.withBuffers((allocate) => {
-      const buffer = allocate(len);
+      const buffer = allocate(Number(len));
       const answer = this.issue({ op: "info", len, buffer: buffer.va });
       if (answer.rc < 0) throw this.refused(answer.rc);
       return buffer.read();

@@ -10,7 +10,9 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_BUILD_ID,
     (_, words) => ({
-      message: `The payload is for the build ${words.name("it names")}, not for the one that runs${words.bytes}.`,
+      message:
+        `The payload is for the build ${words.name("it names")}, not for the one that ` +
+        `runs${words.bytes}.`,
       hint: `${OTHER_BUILD} \`info\` shows the running build-id.`,
     }),
   ],
@@ -24,7 +26,9 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_SYM_MISSING,
     (_, words) => ({
-      message: `The symbol ${words.name("it needs")}${words.where} exists neither in the image nor in a payload.`,
+      message:
+        `The symbol ${words.name("it needs")}${words.where} exists neither in the image nor in ` +
+        "a payload.",
       hint: `${OTHER_BUILD} \`symbols\` lists what the image has.`,
     }),
   ],
@@ -33,14 +37,17 @@ export const CHECK: Sentences = new Map<number, Sentence>([
     ({ candidates, candidateCount }, words) => ({
       message:
         `The symbol ${words.name("")}${words.where} means ${candidateCount} things: ` +
-        `${candidates.map((va) => words.address(va)).join(", ")}${candidateCount > candidates.length ? " …" : ""}.`,
+        `${candidates.map((va) => words.address(va)).join(", ")}` +
+        `${candidateCount > candidates.length ? " …" : ""}.`,
       hint: "Qualify it as file.c#name, or give the address too.",
     }),
   ],
   [
     abi.REASON_ADDR_SYMBOL,
     ({ va, va2 }, words) => ({
-      message: `${words.subject("an entry")}: the address ${hex(va)} is not that of ${words.name("its symbol")}, ${hex(va2)}.`,
+      message:
+        `${words.subject("an entry")}: the address ${hex(va)} is not that of ` +
+        `${words.name("its symbol")}, ${hex(va2)}.`,
       hint: "Leave the address 0 to let the symbol decide, or correct it.",
     }),
   ],
@@ -54,28 +61,34 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_WRONG_SECTION,
     (_, words) => ({
-      message: `The target${words.at} lies in another kind of memory than ${words.subject("the entry").toLowerCase()} says.`,
+      message:
+        `The target${words.at} lies in another kind of memory than ` +
+        `${words.subject("the entry").toLowerCase()} says.`,
       hint: "Set exactly the location flag (TEXT, RODATA, DATA) where the object really is.",
     }),
   ],
   [
     abi.REASON_INIT_TEXT,
     (_, words) => ({
-      message: `The target ${words.name("")}${words.at} belongs to .init, which is gone after boot.`,
+      message: `The target ${words.name("")}${words.at} is in .init, which is gone after boot.`,
       hint: "Patch what still runs; boot-time code has already done its work.",
     }),
   ],
   [
     abi.REASON_WRITABLE_DATA,
     (_, words) => ({
-      message: `The target ${words.name("")}${words.at} is writable data, which may have changed since boot.`,
+      message:
+        `The target ${words.name("")}${words.at} is writable data, which may have changed ` +
+        "since boot.",
       hint: "Change it by code of the payload instead.",
     }),
   ],
   [
     abi.REASON_SIZE,
     ({ value, limit }, words) => ({
-      message: `${words.subject("an entry")}: size ${value} does not agree with ${words.name("the object")}, which has ${limit}${words.at}.`,
+      message:
+        `${words.subject("an entry")}: size ${value} does not agree with ` +
+        `${words.name("the object")}, which has ${limit}${words.at}.`,
       hint: OTHER_BUILD,
     }),
   ],
@@ -89,29 +102,39 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_TOO_SMALL,
     ({ value, limit }, words) => ({
-      message: `${words.name("The function")}${words.at} has room for ${plural(value, "byte")} with its padding; a trampoline needs ${limit || 5}.`,
+      message:
+        `${words.name("The function")}${words.at} has room for ${plural(value, "byte")} with ` +
+        `its padding; a trampoline needs ${limit || 5}.`,
       hint: "Patch its callers instead, or change it in place.",
     }),
   ],
   [
     abi.REASON_DISTANCE,
     ({ va, va2 }, words) => ({
-      message: `From ${words.address(va)} to ${words.address(va2)} is more than 2 GB, too far for a jump.`,
+      message:
+        `From ${words.address(va)} to ${words.address(va2)} is more than 2 GB, too far for a ` +
+        "jump.",
       hint: "Boot with a payload area nearer to the image (`--payload-base`).",
     }),
   ],
   [
     abi.REASON_RELOC_VALUE,
     ({ value }, words) => ({
-      message: `${words.subject("a reloc")}: the value ${hex(value)} does not fit its size, shift and mask${words.at}.`,
+      message:
+        `${words.subject("a reloc")}: the value ${hex(value)} does not fit its size, shift and ` +
+        `mask${words.at}.`,
       hint: "Give the howto the size, shift, mask and sign of the field.",
     }),
   ],
   [
     abi.REASON_OLD_CODE,
     (_, words) => ({
-      message: `The memory${words.at} is not what 'old' says${words.bytes}${words.refusal.other === "" ? "" : ` (written by ${words.other()})`}.`,
-      hint: "Something else changed it, or the payload is for another build: `map` shows what is patched.",
+      message:
+        `The memory${words.at} is not what 'old' ` +
+        `says${words.bytes}${words.refusal.other === "" ? "" : ` (written by ${words.other()})`}.`,
+      hint:
+        "Something else changed it, or the payload is for another build: `map` shows what is " +
+        "patched.",
     }),
   ],
   [
@@ -124,7 +147,9 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_OVERLAP,
     ({ va, va2 }, words) => ({
-      message: `${words.subject("a patch")} overlaps another one of the same payload: ${hex(va)} and ${hex(va2)}.`,
+      message:
+        `${words.subject("a patch")} overlaps another one of the same payload: ${hex(va)} and ` +
+        `${hex(va2)}.`,
       hint: "Merge the two patches.",
     }),
   ],
@@ -138,49 +163,64 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_DEPENDENCY,
     (_, words) => ({
-      message: `The payload builds on ${words.other("a payload")} ${words.name("")}, which is not applied below it.`,
+      message:
+        `The payload builds on ${words.other("a payload")} ${words.name("")}, which is not ` +
+        "applied below it.",
       hint: "Apply the payloads in the order in which they were built.",
     }),
   ],
   [
     abi.REASON_CONTENT_NOT_EXECUTABLE,
     (_, words) => ({
-      message: `The new code of ${words.subject("a patch").toLowerCase()} does not lie in an executable section${words.at}.`,
+      message:
+        `The new code of ${words.subject("a patch").toLowerCase()} does not lie in an ` +
+        `executable section${words.at}.`,
       hint: "Let `content` point to a function, or run `pack`, which moves it.",
     }),
   ],
   [
     abi.REASON_ENTERED_MIDWAY,
     ({ va, va2 }, words) => ({
-      message: `A branch at ${words.address(va2)} enters the bytes to be replaced at ${words.address(va)}.`,
+      message:
+        `A branch at ${words.address(va2)} enters the bytes to be replaced at ` +
+        `${words.address(va)}.`,
       hint: "Replace the whole function, or patch another place.",
     }),
   ],
   [
     abi.REASON_PATCH_ADDRESS,
     ({ value, va, limit }, words) => ({
-      message: `${words.subject("a patch")}: ${hex(va || value)} is neither an offset below ${limit} nor an address of the hypervisor.`,
+      message:
+        `${words.subject("a patch")}: ${hex(va || value)} is neither an offset below ${limit} ` +
+        "nor an address of the hypervisor.",
       hint: "Give patch.addr as an offset from section.symbol, or as the full address.",
     }),
   ],
   [
     abi.REASON_TIMEOUT,
     ({ cpu, value }) => ({
-      message: `Not all CPUs came together in time: CPU ${cpu}${value > 1n ? ` and ${value - 1n} more` : ""} did not.`,
+      message:
+        "Not all CPUs came together in time: CPU " +
+        `${cpu}${value > 1n ? ` and ${value - 1n} more` : ""} did not.`,
       hint: "Try again, with a longer --time.",
     }),
   ],
   [
     abi.REASON_ON_STACK,
     ({ cpu, va, va2 }, words) => ({
-      message: `CPU ${cpu} was inside ${words.name("the code to be changed")} until the deadline${va === 0n ? "" : `: ${words.address(va)}`}${va2 === 0n ? "" : `, stack frame at ${hex(va2)}`}.`,
+      message:
+        `CPU ${cpu} was inside ${words.name("the code to be changed")} until the deadline` +
+        `${va === 0n ? "" : `: ${words.address(va)}`}` +
+        `${va2 === 0n ? "" : `, stack frame at ${hex(va2)}`}.`,
       hint: "Try again when that code is not running, or with a longer --time.",
     }),
   ],
   [
     abi.REASON_NO_VA,
     ({ value }) => ({
-      message: `There is no room in the payload area${value === 0n ? "" : ` for ${plural(value, "byte")}`}.`,
+      message:
+        "There is no room in the payload " +
+        `area${value === 0n ? "" : ` for ${plural(value, "byte")}`}.`,
       hint: "Unload payloads that are not needed.",
     }),
   ],

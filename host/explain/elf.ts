@@ -80,7 +80,9 @@ export const ELF: Sentences = new Map<number, Sentence>([
     abi.REASON_ELF_UNSUPPORTED_RELOC,
     ({ value }, words) => ({
       message: `${words.subject("a relocation")} has type ${value}, which is not supported.`,
-      hint: "Compile with -fpie -fvisibility=hidden and declare image symbols XSPLICE_IMAGE: no GOT.",
+      hint:
+        "Compile with -fpie -fvisibility=hidden and declare image symbols XSPLICE_IMAGE: no " +
+        "GOT.",
     }),
   ],
   [
@@ -93,14 +95,18 @@ export const ELF: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_ELF_UNSUPPORTED_SYMBOL,
     ({ value }, words) => ({
-      message: `${words.subject("a symbol")} ${words.name("")} is of a kind that is not supported (${hex(value)}).`,
+      message:
+        `${words.subject("a symbol")} ${words.name("")} is of a kind that is not supported ` +
+        `(${hex(value)}).`,
       hint: "Compile with -fno-common; thread-local and indirect symbols cannot be used.",
     }),
   ],
   [
     abi.REASON_ELF_UNSUPPORTED_SECTION,
     ({ value }, words) => ({
-      message: `${words.subject("a section")} ${words.name("")} is of a kind that is not supported (${hex(value)}).`,
+      message:
+        `${words.subject("a section")} ${words.name("")} is of a kind that is not supported ` +
+        `(${hex(value)}).`,
       hint: "Remove it with `objcopy --remove-section`, or use `pack`.",
     }),
   ],

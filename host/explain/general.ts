@@ -1,5 +1,6 @@
-// Sentences for what can refuse any operation: the envelope of the sysctl, access, ids, the queries,
-// the state of a payload, and the machine itself (requirements D2: any, GET, LIST, ACTION).
+// Sentences for what can refuse any operation: the envelope of the sysctl, access, ids, the
+// queries, the state of a payload, and the machine itself (requirements D2: any, GET, LIST,
+// ACTION).
 
 import * as abi from "../abi.js";
 import { hex, plural, type Sentence, type Sentences, type Words } from "./words.js";
@@ -47,7 +48,9 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_ABI_VERSION,
     ({ value }) => ({
-      message: `The interface version is ${hex(value)}; the hypervisor speaks ${hex(abi.XEN_SYSCTL_INTERFACE_VERSION)}.`,
+      message:
+        `The interface version is ${hex(value)}; the hypervisor speaks ` +
+        `${hex(abi.XEN_SYSCTL_INTERFACE_VERSION)}.`,
       hint: "Build the client against this hypervisor's sysctl.h.",
     }),
   ],
@@ -97,7 +100,9 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_LIST_BATCH,
     ({ value, limit }) => ({
-      message: `LIST was asked for ${value} entries at once; ${limit || abi.XSPLICE_LIST_MAX} is the most.`,
+      message:
+        `LIST was asked for ${value} entries at once; ${limit || abi.XSPLICE_LIST_MAX} is the ` +
+        "most.",
       hint: "Ask for fewer and go on at the next index.",
     }),
   ],
@@ -171,7 +176,9 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_BOOT_PARAMETER,
     ({ value, limit }, words) => ({
-      message: `The machine cannot be booted with ${words.name("a parameter")} ${value}${limit === 0n ? "" : `; the limit is ${limit}`}.`,
+      message:
+        `The machine cannot be booted with ${words.name("a parameter")} ` +
+        `${value}${limit === 0n ? "" : `; the limit is ${limit}`}.`,
       hint: "Boot with 1 to 256 CPUs and a payload area that lies apart from the image.",
     }),
   ],
@@ -194,7 +201,9 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_NO_SUCH_CPU,
     ({ value, limit }) => ({
-      message: `There is no CPU ${value}; the machine has ${limit === 0n ? "fewer" : plural(limit, "CPU")}.`,
+      message:
+        `There is no CPU ${value}; the machine has ` +
+        `${limit === 0n ? "fewer" : plural(limit, "CPU")}.`,
       hint: "Boot with more CPUs, or name one that exists.",
     }),
   ],

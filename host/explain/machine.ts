@@ -1,4 +1,5 @@
-// Sentences for what only the host can find: the machine's file, and what callers of the library give.
+// Sentences for what only the host can find: the machine's file, and what callers of the library
+// give.
 
 import * as abi from "../abi.js";
 import { plural, type Sentence, type Sentences } from "./words.js";
@@ -27,7 +28,9 @@ export const MACHINE: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_MACHINE_FILE_CORRUPT,
     (_, words) => ({
-      message: `The machine's file is damaged: ${words.name("its checksum is wrong").replaceAll("'", "")}.`,
+      message:
+        "The machine's file is damaged: " +
+        `${words.name("its checksum is wrong").replaceAll("'", "")}.`,
       hint: ANEW,
     }),
   ],

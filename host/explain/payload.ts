@@ -24,7 +24,9 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_SIZE_LIMIT,
     ({ value, limit }) => ({
-      message: `The payload has ${plural(value, "byte")}; ${limit || abi.XSPLICE_PAYLOAD_MAX} is the most.`,
+      message:
+        `The payload has ${plural(value, "byte")}; ${limit || abi.XSPLICE_PAYLOAD_MAX} is the ` +
+        "most.",
       hint: "Strip debug sections (`strip -g`), or split the update into several payloads.",
     }),
   ],
@@ -73,14 +75,18 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_ROOT_MANY,
     ({ value }) => ({
-      message: `The payload has ${value === 0n ? "several roots" : `${value} roots`}; there must be one.`,
+      message:
+        `The payload has ${value === 0n ? "several roots" : `${value} roots`}; there must be ` +
+        "one.",
       hint: "Keep one struct xsplice in the section `.xsplice`.",
     }),
   ],
   [
     abi.REASON_STRUCT_SIZE,
     ({ value, limit }, words) => ({
-      message: `${words.subject("a structure")} has ${plural(value, "byte")} where ${limit} are needed.`,
+      message:
+        `${words.subject("a structure")} has ${plural(value, "byte")} where ${limit} are ` +
+        "needed.",
       hint: `${HEADER} Structures have their natural x86-64 layout, not packed.`,
     }),
   ],
@@ -94,21 +100,29 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_PAD_NONZERO,
     ({ value }, words) => ({
-      message: `The padding of ${words.subject("a structure").replace(/^The /, "the ")} is not zero (byte ${value}).`,
+      message:
+        `The padding of ${words.subject("a structure").replace(/^The /, "the ")} is not zero ` +
+        `(byte ${value}).`,
       hint: "Initialise structures with designated initialisers and leave `pad` alone.",
     }),
   ],
   [
     abi.REASON_FLAG_RESERVED,
     ({ value }, words) => ({
-      message: `${words.subject("a structure")} has flags ${hex(value)} with bits that are reserved or exclude each other.`,
-      hint: `${HEADER} A section needs exactly one of TEXT, RODATA and DATA; STRING may accompany RODATA.`,
+      message:
+        `${words.subject("a structure")} has flags ${hex(value)} with bits that are reserved ` +
+        "or exclude each other.",
+      hint:
+        `${HEADER} A section needs exactly one of TEXT, RODATA and DATA; STRING may accompany ` +
+        "RODATA.",
     }),
   ],
   [
     abi.REASON_ENUM,
     ({ value }, words) => ({
-      message: `${words.subject("a structure")}: ${hex(value)} is not a value that is allowed${words.name("") && ` in ${words.name("")}`}.`,
+      message:
+        `${words.subject("a structure")}: ${hex(value)} is not a value that is ` +
+        `allowed${words.name("") && ` in ${words.name("")}`}.`,
       hint: HEADER,
     }),
   ],
@@ -123,7 +137,9 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
     abi.REASON_PAYLOAD_POINTER,
     ({ va, value }, words) => ({
       message: `A pointer${words.where} leads outside the payload: ${hex(va || value)}.`,
-      hint: "Let structures point only at objects of the same file; the ELF relocations fill them in.",
+      hint:
+        "Let structures point only at objects of the same file; the ELF relocations fill them " +
+        "in.",
     }),
   ],
   [
@@ -139,13 +155,17 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
     abi.REASON_NAME_LENGTH,
     (_, words) => ({
       message: `A name${words.where} is empty, not terminated, or longer than it may be.`,
-      hint: `Names have at most ${abi.XSPLICE_NAME_MAX} characters; symbol names end inside the payload.`,
+      hint:
+        `Names have at most ${abi.XSPLICE_NAME_MAX} characters; symbol names end inside the ` +
+        "payload.",
     }),
   ],
   [
     abi.REASON_SYMBOL_EXISTS,
     (_, words) => ({
-      message: `The payload defines ${words.name("a symbol")}, which ${words.refusal.other === "" ? "the image" : words.other()} has already${words.at}.`,
+      message:
+        `The payload defines ${words.name("a symbol")}, which ` +
+        `${words.refusal.other === "" ? "the image" : words.other()} has already${words.at}.`,
       hint: "Make it static, or give it a name of its own.",
     }),
   ],
@@ -166,14 +186,18 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_SIG_ALGO,
     ({ value }) => ({
-      message: `The signature's algorithm or hash is not accepted (${HASHES[value.toString()] ?? value}).`,
+      message:
+        "The signature's algorithm or hash is not accepted " +
+        `(${HASHES[value.toString()] ?? value}).`,
       hint: "Sign with RSA and SHA-256, SHA-384 or SHA-512.",
     }),
   ],
   [
     abi.REASON_SIG_KEY_UNKNOWN,
     (_, words) => ({
-      message: `The machine has no certificate for the key that signed the payload${words.name("") && ` (signer ${words.name("")})`}.`,
+      message:
+        "The machine has no certificate for the key that signed the " +
+        `payload${words.name("") && ` (signer ${words.name("")})`}.`,
       hint: "Boot with the certificate in --keys, or sign with a key that is there.",
     }),
   ],

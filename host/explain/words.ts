@@ -1,5 +1,5 @@
-// Words that the sentences of explain/ share: addresses with their symbols, places inside a payload,
-// bytes, numbers.
+// Words that the sentences of explain/ share: addresses with their symbols, places inside a
+// payload, bytes, numbers.
 
 import * as abi from "../abi.js";
 import type { Refusal } from "../refusal.js";

@@ -1,0 +1,86 @@
+// What goes into a call of image code and what comes out of it.
+
+import * as abi from "./abi.js";
+
+/** An address: a symbol (`name`, `file.c#name`, `name+0x10`), or a number. */
+export type Target = string | bigint | number;
+
+/** An argument: a number, or a buffer that is copied into the domain and back after the call. */
+export type Argument = bigint | number | Uint8Array;
+
+export interface CallOptions {
+  /** CPU that executes it; any idle one by default. */
+  readonly cpu?: number;
+  /** Instructions it may take, 100 million by default. */
+  readonly budget?: bigint | number;
+}
+
+export interface HypercallOptions extends CallOptions {
+  /** Domain that makes it, 0 by default. */
+  readonly domain?: number;
+}
+
+/** An exception that nothing in the image handled. */
+export interface Fault {
+  /** `#PF` … */
+  readonly vector: string;
+  /** Error code of the exception. */
+  readonly error: number;
+  /** The instruction. */
+  readonly rip: bigint;
+  /** The address that it could not access (#PF). */
+  readonly va: bigint;
+}
+
+export interface CallResult {
+  readonly stop: "return" | "fault" | "budget" | "halt";
+  /** Unsigned; see `BigInt.asIntN(64, rax)` for a negative errno. */
+  readonly rax: bigint;
+  readonly cpu: number;
+  readonly instructions: bigint;
+  /** Present when `stop` is `fault`. */
+  readonly fault?: Fault;
+}
+
+export interface RunOptions {
+  /** Instructions to retire at most; no limit by default. */
+  readonly instructions?: bigint | number;
+  /** Virtual nanoseconds to pass at most; no limit by default. */
+  readonly ns?: bigint | number;
+}
+
+export interface RunResult {
+  readonly instructions: bigint;
+  readonly timeNs: bigint;
+  /** Why it stopped: `idle`, `time`, `budget`, `fault` … */
+  readonly stop: string;
+}
+
+/** Reads RESULT_*. */
+export function readResult(record: DataView): CallResult {
+  const wide = (offset: number): bigint => record.getBigUint64(offset, true);
+  const stop = record.getUint32(abi.RESULT_STOP, true);
+  const result = {
+    stop: abi.stopName(stop) as CallResult["stop"],
+    rax: wide(abi.RESULT_RAX),
+    cpu: record.getUint32(abi.RESULT_CPU, true),
+    instructions: wide(abi.RESULT_INSTRUCTIONS),
+  };
+  if (stop !== abi.STOP_FAULT) return result;
+  const fault = {
+    vector: abi.vectorName(record.getUint32(abi.RESULT_VECTOR, true)),
+    error: record.getUint32(abi.RESULT_ERROR, true),
+    rip: wide(abi.RESULT_FAULT_RIP),
+    va: wide(abi.RESULT_FAULT_VA),
+  };
+  return { ...result, fault };
+}
+
+/** Reads RUN_*. */
+export function readRun(record: DataView): RunResult {
+  return {
+    instructions: record.getBigUint64(abi.RUN_INSTRUCTIONS, true),
+    timeNs: record.getBigUint64(abi.RUN_TIME_NS, true),
+    stop: abi.stopName(record.getUint32(abi.RUN_STOP, true)),
+  };
+}

@@ -1,0 +1,154 @@
+// What the machine tells about itself, from the records of the border to objects: facts about the
+// image, symbols, CPUs and their stacks.
+
+import * as abi from "./abi.js";
+import type { Core } from "./core.js";
+import { type ImageSymbol, type SymbolSource, symbolBind, symbolType } from "./symbols.js";
+
+/** Facts about a machine. */
+export interface MachineInfo {
+  readonly cpus: number;
+  readonly symbols: number;
+  readonly payloads: number;
+  /** Changes with every payload that comes or goes. */
+  readonly payloadVersion: number;
+  /** Virtual time since boot. */
+  readonly timeNs: bigint;
+  /** Instructions retired by all CPUs. */
+  readonly retired: bigint;
+  readonly seed: bigint;
+  /** Page frames of 4096 bytes. */
+  readonly framesUsed: number;
+  readonly framesFree: number;
+  /** Empty when the image has none. */
+  readonly buildId: Uint8Array;
+  /** `Xen 4.6-unstable-g9348394` …; empty when the image does not tell. */
+  readonly version: string;
+  /** Lowest mapped byte of the image, and one past the highest. */
+  readonly imageStart: bigint;
+  readonly imageEnd: bigint;
+  readonly textStart: bigint;
+  readonly textEnd: bigint;
+  /** Area where payloads go. */
+  readonly payloadStart: bigint;
+  readonly payloadEnd: bigint;
+}
+
+/** What a CPU is doing. */
+export type CpuState = "offline" | "idle" | "hypervisor" | "guest";
+
+/** A CPU. */
+export interface CpuInfo {
+  readonly cpu: number;
+  readonly state: CpuState;
+  /** Domain whose work it does, -1 for none. */
+  readonly domain: number;
+  readonly rip: bigint;
+  readonly rflags: bigint;
+  /** rax rcx rdx rbx rsp rbp rsi rdi r8 … r15. */
+  readonly registers: readonly bigint[];
+  readonly retired: bigint;
+}
+
+/** A CPU with the return addresses on its stack. */
+export interface CpuStack extends CpuInfo {
+  /** Symbol of rip, `name+0x10`; undefined when none is near. */
+  readonly symbol: string | undefined;
+  readonly frames: readonly { readonly va: bigint; readonly symbol: string | undefined }[];
+}
+
+const STATES: Readonly<Record<number, CpuState>> = {
+  [abi.CPU_STATE_OFFLINE]: "offline",
+  [abi.CPU_STATE_IDLE]: "idle",
+  [abi.CPU_STATE_HYPERVISOR]: "hypervisor",
+  [abi.CPU_STATE_GUEST]: "guest",
+};
+
+function text(core: Core, off: number, length: number): string {
+  return new TextDecoder().decode(core.bytes(off, length).slice());
+}
+
+/** Reads INFO_*. */
+export function readInfo(core: Core): MachineInfo {
+  core.invoke("hv_info");
+  const record = core.record();
+  const number = (offset: number): number => record.getUint32(offset, true);
+  const wide = (offset: number): bigint => record.getBigUint64(offset, true);
+  return {
+    cpus: number(abi.INFO_CPUS),
+    symbols: number(abi.INFO_SYMBOLS),
+    payloads: number(abi.INFO_PAYLOADS),
+    payloadVersion: number(abi.INFO_PAYLOAD_VERSION),
+    timeNs: wide(abi.INFO_TIME_NS),
+    retired: wide(abi.INFO_RETIRED),
+    seed: wide(abi.INFO_SEED),
+    framesUsed: number(abi.INFO_FRAMES_USED),
+    framesFree: number(abi.INFO_FRAMES_FREE),
+    buildId: core.bytes(number(abi.INFO_BUILD_ID_OFF), number(abi.INFO_BUILD_ID_LEN)).slice(),
+    version: text(core, number(abi.INFO_VERSION_OFF), number(abi.INFO_VERSION_LEN)),
+    imageStart: wide(abi.INFO_IMAGE_LO),
+    imageEnd: wide(abi.INFO_IMAGE_HI),
+    textStart: wide(abi.INFO_TEXT_LO),
+    textEnd: wide(abi.INFO_TEXT_HI),
+    payloadStart: wide(abi.INFO_PAYLOAD_BASE),
+    payloadEnd: wide(abi.INFO_PAYLOAD_END),
+  };
+}
+
+/** The symbol table of the image, read from the core on demand. */
+export function symbolSource(core: Core): SymbolSource {
+  return {
+    count: () => core.invoke("hv_symbol_count") >>> 0,
+    at: (va) => core.invoke("hv_symbol_at", va),
+    info: (index) => readSymbol(core, index),
+    lookup(name) {
+      const bytes = new TextEncoder().encode(name);
+      if (bytes.length === 0 || bytes.length > abi.IO_WINDOW_SIZE) return { count: 0, indices: [] };
+      core.window().set(bytes);
+      const count = Math.max(core.invoke("hv_symbol_lookup", bytes.length), 0);
+      const record = core.record();
+      const kept = Math.min(count, abi.SYMBOL_MATCHES_MAX);
+      const indices = Array.from({ length: kept }, (_, i) => record.getUint32(4 * i, true));
+      return { count, indices };
+    },
+  };
+}
+
+function readSymbol(core: Core, index: number): ImageSymbol {
+  if (core.invoke("hv_symbol_info", index) < 0) throw new RangeError(`no symbol ${index}`);
+  const record = core.record();
+  const number = (offset: number): number => record.getUint32(offset, true);
+  const fileLength = number(abi.SYMBOL_FILE_LEN);
+  return {
+    va: record.getBigUint64(abi.SYMBOL_VA, true),
+    size: record.getBigUint64(abi.SYMBOL_SIZE, true),
+    room: record.getBigUint64(abi.SYMBOL_ROOM, true),
+    type: symbolType(number(abi.SYMBOL_TYPE)),
+    bind: symbolBind(number(abi.SYMBOL_BIND)),
+    name: text(core, number(abi.SYMBOL_NAME_OFF), number(abi.SYMBOL_NAME_LEN)),
+    file: fileLength === 0 ? undefined : text(core, number(abi.SYMBOL_FILE_OFF), fileLength),
+  };
+}
+
+/** Reads CPU_INFO_* of one CPU; undefined when there is no such CPU. */
+export function readCpu(core: Core, cpu: number): CpuInfo | undefined {
+  if (core.invoke("hv_cpu_get", cpu) < 0) return undefined;
+  const record = core.record();
+  const wide = (offset: number): bigint => record.getBigUint64(offset, true);
+  return {
+    cpu,
+    state: STATES[record.getUint32(abi.CPU_INFO_STATE, true)] ?? "offline",
+    domain: record.getInt32(abi.CPU_INFO_DOMAIN, true),
+    rip: wide(abi.CPU_INFO_RIP),
+    rflags: wide(abi.CPU_INFO_RFLAGS),
+    registers: Array.from({ length: 16 }, (_, i) => wide(abi.CPU_INFO_REGS + 8 * i)),
+    retired: wide(abi.CPU_INFO_RETIRED),
+  };
+}
+
+/** The return addresses on a CPU's stack, innermost first. */
+export function readFrames(core: Core, cpu: number): bigint[] {
+  const count = Math.max(core.invoke("hv_stack_frames", cpu), 0);
+  const record = core.record();
+  return Array.from({ length: count }, (_, i) => record.getBigUint64(8 * i, true));
+}

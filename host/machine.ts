@@ -1,0 +1,388 @@
+// A machine: a hypervisor image in RAM, CPUs that execute it, domains that call it. Everything
+// that happens in it is done by the core; this class carries bytes across the border and words the
+// answers. Addresses are 64-bit `bigint`s. What the core refuses is thrown as a XenError.
+
+import * as abi from "./abi.js";
+import {
+  type Argument,
+  type CallOptions,
+  type CallResult,
+  type HypercallOptions,
+  type RunOptions,
+  type RunResult,
+  readResult,
+  readRun,
+  type Target,
+} from "./call.js";
+import { Core, ringLines } from "./core.js";
+import { FirmwareDesk } from "./desk.js";
+import { disassemble, type Instruction } from "./disasm.js";
+import { XenError } from "./error.js";
+import { type Firmware, platformFirmware } from "./firmware.js";
+import { type Allocate, GuestMemory } from "./guest.js";
+import { HYPERCALLS } from "./hypercalls.js";
+import {
+  type CpuStack,
+  type MachineInfo,
+  readCpu,
+  readFrames,
+  readInfo,
+  symbolSource,
+} from "./inspect.js";
+import { type Patched, type PayloadInfo, readMap, readPayloads } from "./map.js";
+import { decodeRefusal, type Refusal } from "./refusal.js";
+import { decodeSnapshot, encodeSnapshot, fillMemory, type Snapshot } from "./snapshot.js";
+import { Symbols } from "./symbols.js";
+import { encodeId } from "./sysctl.js";
+import type { Hypervisor } from "./xc.js";
+
+/** What a machine needs from its surroundings. */
+export interface Surroundings {
+  readonly firmware?: Firmware;
+  /** Called with what the hypervisor prints, when the call that printed it has ended. */
+  readonly onConsole?: (text: string) => void;
+}
+
+const BUDGET = 100_000_000n;
+const ARGUMENTS_MAX = 6;
+
+/** CPU -1: any that is idle. Domain -1: the hypervisor. */
+const ANY = -1;
+
+export class Machine implements Hypervisor {
+  private core: Core;
+  private table: Symbols;
+  private readonly desk: FirmwareDesk;
+  private readonly guests = new Map<number, GuestMemory>();
+  private printed: number[] = [];
+
+  /** Use `createMachine`. @param label what the machine is called: the name of its image */
+  constructor(
+    private readonly module: WebAssembly.Module,
+    private readonly surroundings: Surroundings,
+    public label: string,
+  ) {
+    this.desk = new FirmwareDesk(surroundings.firmware ?? platformFirmware());
+    this.core = this.instantiate();
+    this.table = new Symbols(symbolSource(this.core));
+  }
+
+  private instantiate(): Core {
+    const { onConsole } = this.surroundings;
+    const core: Core = new Core(this.module, {
+      console: (byte) => {
+        if (onConsole) this.printed.push(byte);
+      },
+      firmware: (requestOff) => this.desk.ask(core, requestOff, () => this.core === core),
+    });
+    return core;
+  }
+
+  /** Everything that can run image code goes through here. */
+  private enter<T>(work: () => T): T {
+    try {
+      return work();
+    } finally {
+      if (this.printed.length > 0) {
+        const text = String.fromCharCode(...this.printed.splice(0));
+        this.surroundings.onConsole?.(text);
+      }
+    }
+  }
+
+  private demand(rc: number): number {
+    if (rc >= 0) return rc;
+    const refusal = this.lastRefusal();
+    throw refusal?.errno === -rc ? this.errorOf(refusal) : XenError.of(-rc, abi.REASON_NONE);
+  }
+
+  /**
+   * Boots an image; used by `createMachine`.
+   * @param record BOOT_*
+   * @throws XenError `image` with an `elf-*` reason, `boot-parameter`
+   */
+  boot(image: Uint8Array, record: Uint8Array): void {
+    const off = this.core.invoke("hv_stage", image.length) >>> 0;
+    if (off === 0) {
+      const value = BigInt(image.length);
+      throw XenError.of(abi.ENOMEM, abi.REASON_NO_MEMORY, { value });
+    }
+    this.core.bytes(off, image.length).set(image);
+    this.core.window().set(record);
+    const rc = this.enter(() => this.core.invoke("hv_boot", off, image.length));
+    this.core.invoke("hv_unstage");
+    this.demand(rc);
+  }
+
+  /** Sets who may make which sysctl: bit n of `mask` allows sub-operation n. */
+  setPolicy(domain: number, mask: number): void {
+    this.demand(this.core.invoke("hv_policy", domain, mask));
+  }
+
+  /** Gives the machine its certificates (see `encodeKeyStore`). */
+  setKeys(store: Uint8Array): void {
+    const tooLarge = (): XenError =>
+      XenError.of(abi.ENOSPC, abi.REASON_CERTIFICATE, { name: "too many certificates" });
+    const off = this.core.invoke("hv_stage", store.length) >>> 0;
+    if (off === 0) throw tooLarge();
+    this.core.bytes(off, store.length).set(store);
+    const rc = this.core.invoke("hv_keystore", store.length);
+    this.core.invoke("hv_unstage");
+    if (rc < 0) throw tooLarge();
+  }
+
+  /**
+   * Runs a function of the image on a CPU, on a fresh stack.
+   * @param args up to 6, for rdi rsi rdx rcx r8 r9
+   */
+  call(target: Target, args: readonly Argument[] = [], options: CallOptions = {}): CallResult {
+    const va = this.table.resolve(target);
+    const { cpu = ANY, budget = BUDGET } = options;
+    return this.withArguments(0, args, (count) =>
+      this.core.invoke("hv_call", cpu, va, count, BigInt(budget)),
+    );
+  }
+
+  /**
+   * A hypercall of a domain, through the image's own hypercall table.
+   * @param nr its number, or its name: 17, `xen_version`
+   * @param args up to 6; a Uint8Array is a buffer in the domain's memory, in and out
+   */
+  hypercall(
+    nr: number | string,
+    args: readonly Argument[] = [],
+    options: HypercallOptions = {},
+  ): CallResult {
+    const { domain = 0, cpu = ANY, budget = BUDGET } = options;
+    const number = typeof nr === "number" ? nr : HYPERCALLS[nr];
+    if (number === undefined) {
+      throw XenError.of(abi.ENOSYS, abi.REASON_NO_HYPERCALL, { name: String(nr) });
+    }
+    return this.withArguments(domain, args, (count) =>
+      this.core.invoke("hv_hypercall", domain, cpu, number, count, BigInt(budget)),
+    );
+  }
+
+  /** Places the arguments, runs `invoke`, reads the result and the buffers back. */
+  private withArguments(
+    domain: number,
+    args: readonly Argument[],
+    invoke: (count: number) => number,
+  ): CallResult {
+    if (args.length > ARGUMENTS_MAX) {
+      throw XenError.because(abi.E2BIG, `${args.length} arguments, at most ${ARGUMENTS_MAX}.`);
+    }
+    return this.withBuffers((allocate) => {
+      const buffers = args.map((arg) => (arg instanceof Uint8Array ? allocate(arg) : undefined));
+      const record = this.core.record();
+      args.forEach((arg, i) => {
+        const value = arg instanceof Uint8Array ? (buffers[i]?.va ?? 0n) : BigInt(arg);
+        record.setBigUint64(8 * i, BigInt.asUintN(64, value), true);
+      });
+      this.demand(this.enter(() => invoke(args.length)));
+      const result = readResult(this.core.record());
+      args.forEach((arg, i) => {
+        if (arg instanceof Uint8Array) arg.set(buffers[i]?.read() ?? []);
+      });
+      return result;
+    }, domain);
+  }
+
+  /**
+   * The sysctl hypercall, made by a domain with struct xen_sysctl in its own memory.
+   * @param bytes 136 bytes; overwritten with what the hypervisor copied back
+   * @returns 0, a count, or -errno
+   */
+  sysctl(bytes: Uint8Array, options: { readonly domain?: number } = {}): number {
+    const result = this.hypercall(abi.HYPERVISOR_SYSCTL, [bytes], options);
+    if (result.stop === "return") return Number(BigInt.asIntN(64, result.rax));
+    const { fault } = result;
+    const name = fault
+      ? `${fault.vector} at ${this.table.nameOf(fault.rip) ?? `0x${fault.rip.toString(16)}`}`
+      : result.stop;
+    throw XenError.of(abi.EIO, abi.REASON_STOPPED, { name });
+  }
+
+  /** Runs `work` with an allocator of a domain's memory, which is zeroed and given back after. */
+  withBuffers<T>(work: (allocate: Allocate) => T, domain = 0): T {
+    let guest = this.guests.get(domain);
+    if (!guest) {
+      const size = domain === 0 ? abi.DOM0_RAM_BYTES : abi.DOMU_RAM_BYTES;
+      const memory = {
+        read: (va: bigint, length: number) => this.read(va, length, { domain }),
+        write: (va: bigint, bytes: Uint8Array) => this.write(va, bytes, { domain }),
+      };
+      guest = new GuestMemory(memory, BigInt(abi.GUEST_RAM_START), size);
+      this.guests.set(domain, guest);
+    }
+    return guest.scope(work);
+  }
+
+  /** Lets the machine run; without limits until it is idle and nothing is pending. */
+  run(options: RunOptions = {}): RunResult {
+    const { instructions = 0n, ns = 0n } = options;
+    const work = () => this.core.invoke("hv_run", BigInt(instructions), BigInt(ns));
+    this.demand(this.enter(work));
+    return readRun(this.core.record());
+  }
+
+  /**
+   * Memory of the hypervisor, or of a domain.
+   * @throws XenError `bad-address` when a byte of it is not mapped
+   */
+  read(
+    target: Target,
+    length: number,
+    { domain = ANY }: { readonly domain?: number } = {},
+  ): Uint8Array {
+    const va = this.table.resolve(target);
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const piece = Math.min(length - done, abi.IO_WINDOW_SIZE);
+      this.demand(
+        this.core.invoke("hv_read", domain, BigInt.asUintN(64, va + BigInt(done)), piece),
+      );
+      bytes.set(this.core.window(piece), done);
+      done += piece;
+    }
+    return bytes;
+  }
+
+  /**
+   * Writes memory of the hypervisor, or of a domain, whatever its permissions are.
+   * @throws XenError `bad-address` when a byte of it is not mapped; what lies before it is written
+   */
+  write(
+    target: Target,
+    bytes: Uint8Array,
+    { domain = ANY }: { readonly domain?: number } = {},
+  ): void {
+    const va = this.table.resolve(target);
+    for (let done = 0; done < bytes.length; ) {
+      const piece = Math.min(bytes.length - done, abi.IO_WINDOW_SIZE);
+      this.core.window(piece).set(bytes.subarray(done, done + piece));
+      this.demand(
+        this.core.invoke("hv_write", domain, BigInt.asUintN(64, va + BigInt(done)), piece),
+      );
+      done += piece;
+    }
+  }
+
+  /** The C string at an address, up to its NUL or `limit` bytes. */
+  readString(target: Target, limit = 4096): string {
+    const va = this.table.resolve(target);
+    const bytes: number[] = [];
+    while (bytes.length < limit) {
+      const at = va + BigInt(bytes.length);
+      const piece = Math.min(limit - bytes.length, 4096 - Number(at & 0xfffn));
+      const chunk = this.read(at, piece);
+      const end = chunk.indexOf(0);
+      bytes.push(...(end < 0 ? chunk : chunk.subarray(0, end)));
+      if (end >= 0) break;
+    }
+    return new TextDecoder().decode(new Uint8Array(bytes));
+  }
+
+  /** Disassembles `count` instructions. The disassembler is loaded on first use. */
+  async decode(target: Target, count = 1): Promise<Instruction[]> {
+    return disassemble(this, this.table.resolve(target), count);
+  }
+
+  /** The image's symbols. */
+  get symbols(): Symbols {
+    return this.table;
+  }
+
+  info(): MachineInfo {
+    return readInfo(this.core);
+  }
+
+  /** The payloads, in upload order: more than GET and LIST tell. */
+  payloads(): PayloadInfo[] {
+    return readPayloads(this.core);
+  }
+
+  /** What is patched now, in order of address. */
+  map(): Patched[] {
+    return readMap(this.core);
+  }
+
+  /** Every CPU: what it does, and the return addresses on its stack. */
+  stacks(): CpuStack[] {
+    const stacks: CpuStack[] = [];
+    for (let cpu = 0; cpu < abi.MACHINE_CPUS_MAX; cpu++) {
+      const info = readCpu(this.core, cpu);
+      if (!info) break;
+      const frames = readFrames(this.core, cpu).map((va) => ({
+        va,
+        symbol: this.table.nameOf(va),
+      }));
+      stacks.push({ ...info, symbol: this.table.nameOf(info.rip), frames });
+    }
+    return stacks;
+  }
+
+  /** The lines in the hypervisor's console ring. */
+  console(): string[] {
+    const head = BigInt.asUintN(64, this.core.invoke("hv_console_head"));
+    const off = this.core.invoke("hv_console_off") >>> 0;
+    return ringLines(this.core.bytes(off, abi.CONSOLE_RING_BYTES), head);
+  }
+
+  /** Presses a key on the hypervisor's console; false when it has no handler. */
+  key(char: string): boolean {
+    return this.enter(() => this.core.invoke("hv_key", char.charCodeAt(0))) === 0;
+  }
+
+  lastRefusal(): Refusal | undefined {
+    return this.refusalAt(this.core.invoke("hv_refusal") >>> 0);
+  }
+
+  /** Why the last action on a payload, or upload under this id, failed; undefined if none did. */
+  refusalOf(id: string): Refusal | undefined {
+    const wire = encodeId(id);
+    if (!wire) return undefined;
+    this.core.window().set(wire);
+    return this.refusalAt(this.core.invoke("hv_refusal_of") >>> 0);
+  }
+
+  private refusalAt(off: number): Refusal | undefined {
+    if (off === 0) return undefined;
+    const refusal = decodeRefusal(this.core.bytes(off, abi.REFUSAL_RECORD_SIZE));
+    return refusal.errno === 0 ? undefined : refusal;
+  }
+
+  errorOf(refusal: Refusal): XenError {
+    return new XenError(refusal, { symbolize: (va) => this.table.nameOf(va) });
+  }
+
+  /** The machine as a file. The same machine gives the same bytes. */
+  snapshot(): Uint8Array {
+    return encodeSnapshot(this.core.memory().subarray(0, this.core.machineEnd), this.label);
+  }
+
+  /**
+   * Puts a snapshot in place of this machine, whatever state it is in, even after a MachineBug.
+   * @throws XenError `machine-file-…`; the machine is as before then
+   */
+  restore(file: Uint8Array): void {
+    const snapshot: Snapshot = decodeSnapshot(file, this.core.machineEnd);
+    // Fresh memory is all zero; clearing the old one would touch every page of it.
+    const core = this.instantiate();
+    fillMemory(core.memory(), snapshot);
+    core.invoke("hv_restored");
+    this.core = core;
+    this.table = new Symbols(symbolSource(core));
+    this.guests.clear();
+    this.label = snapshot.label;
+  }
+
+  /** A hash of what a refused operation must leave unchanged (requirements A14). */
+  stateHash(): bigint {
+    return BigInt.asUintN(64, this.core.invoke("hv_state_hash"));
+  }
+
+  settled(): Promise<void> {
+    return this.desk.settled();
+  }
+}

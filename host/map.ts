@@ -1,0 +1,112 @@
+// What is patched now, and the payloads behind it, from the records of the border to objects.
+
+import * as abi from "./abi.js";
+import type { Core } from "./core.js";
+import { decodeId } from "./sysctl.js";
+
+/** How a place was changed. */
+export type PatchKind = "trampoline" | "text" | "data" | "field" | "bug" | "nop";
+
+/** A place that an applied payload has changed. */
+export interface Patched {
+  readonly va: bigint;
+  /** Bytes that changed. */
+  readonly size: number;
+  /** Id of the payload. */
+  readonly owner: string;
+  readonly kind: PatchKind;
+  /** The bytes before. */
+  readonly old: Uint8Array;
+  /** The bytes now. */
+  readonly new: Uint8Array;
+  /** Where the place leads to; undefined when it leads nowhere. */
+  readonly target: bigint | undefined;
+  /** Order of application of the payload, from 1. */
+  readonly order: bigint;
+}
+
+/** A payload, beyond what GET tells. */
+export interface PayloadInfo {
+  readonly id: string;
+  /** Its own name. */
+  readonly name: string;
+  /** XSPLICE_STATUS_*, or -errno. */
+  readonly status: number;
+  /** The state behind an error, or before work. */
+  readonly oldStatus: number;
+  /** Bytes of the file. */
+  readonly fileSize: bigint;
+  /** Where it lies, and its bytes by permission: RX, RW, R. */
+  readonly va: bigint;
+  readonly textSize: bigint;
+  readonly dataSize: bigint;
+  readonly rodataSize: bigint;
+  readonly pages: number;
+  /** Order of application, 0 when it is not applied. */
+  readonly order: bigint;
+}
+
+const KINDS: Readonly<Record<number, PatchKind>> = {
+  [abi.MAP_KIND_TRAMPOLINE]: "trampoline",
+  [abi.MAP_KIND_TEXT]: "text",
+  [abi.MAP_KIND_DATA]: "data",
+  [abi.MAP_KIND_FIELD]: "field",
+  [abi.MAP_KIND_BUG]: "bug",
+  [abi.MAP_KIND_NOP]: "nop",
+};
+
+const id = (record: DataView, offset: number): string =>
+  decodeId(
+    new Uint8Array(record.buffer, record.byteOffset + offset, abi.XEN_XSPLICE_ID_SIZE).slice(),
+  );
+
+/** Everything that is patched, by address; where payloads stack, by order of application. */
+export function readMap(core: Core): Patched[] {
+  const count = core.invoke("hv_map_count") >>> 0;
+  const patched = Array.from({ length: count }, (_, i) => readPatched(core, i));
+  return patched.sort((a, b) => Number(a.va - b.va) || Number(a.order - b.order));
+}
+
+function readPatched(core: Core, index: number): Patched {
+  if (core.invoke("hv_map_get", index) < 0) throw new RangeError(`no patch ${index}`);
+  const record = core.record();
+  const size = record.getUint32(abi.MAP_LENGTH, true);
+  const bytes = (offset: number): Uint8Array => {
+    const off = record.getUint32(offset, true);
+    return off === 0 ? new Uint8Array() : core.bytes(off, size).slice();
+  };
+  const target = record.getBigUint64(abi.MAP_TARGET, true);
+  return {
+    va: record.getBigUint64(abi.MAP_VA, true),
+    size,
+    owner: id(record, abi.MAP_ID),
+    kind: KINDS[record.getUint32(abi.MAP_KIND, true)] ?? "text",
+    old: bytes(abi.MAP_OLD_OFF),
+    new: bytes(abi.MAP_NEW_OFF),
+    target: target === 0n ? undefined : target,
+    order: record.getBigUint64(abi.MAP_ORDER, true),
+  };
+}
+
+/** The payloads, in upload order. */
+export function readPayloads(core: Core): PayloadInfo[] {
+  const count = core.invoke("hv_payload_count") >>> 0;
+  return Array.from({ length: count }, (_, i) => {
+    if (core.invoke("hv_payload_get", i) < 0) throw new RangeError(`no payload ${i}`);
+    const record = core.record();
+    const wide = (offset: number): bigint => record.getBigUint64(offset, true);
+    return {
+      id: id(record, abi.PAYLOAD_INFO_ID),
+      name: id(record, abi.PAYLOAD_INFO_NAME),
+      status: record.getInt32(abi.PAYLOAD_INFO_STATUS, true),
+      oldStatus: record.getInt32(abi.PAYLOAD_INFO_OLD_STATUS, true),
+      fileSize: wide(abi.PAYLOAD_INFO_RAW_SIZE),
+      va: wide(abi.PAYLOAD_INFO_BASE_VA),
+      textSize: wide(abi.PAYLOAD_INFO_TEXT_SIZE),
+      dataSize: wide(abi.PAYLOAD_INFO_RW_SIZE),
+      rodataSize: wide(abi.PAYLOAD_INFO_RO_SIZE),
+      pages: record.getUint32(abi.PAYLOAD_INFO_PAGES, true),
+      order: wide(abi.PAYLOAD_INFO_ORDER),
+    };
+  });
+}
