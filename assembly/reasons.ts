@@ -120,6 +120,87 @@ export const REASON_POLICY = 190;
 export const REASON_CERTIFICATE = 191;
 export const REASON_STOPPED = 192; // the image did not come back from a hypercall
 
+// today's payloads (spec/livepatch-today): refused as Xen 4.17 refuses them
+export const REASON_LP_NAME = 200;
+export const REASON_LP_NAME_EXISTS = 201;
+export const REASON_LP_PAD = 202;
+export const REASON_LP_SECTION_MISSING = 203;
+export const REASON_LP_SECTION_EMPTY = 204;
+export const REASON_LP_SECTION_SIZE = 205;
+export const REASON_LP_NOTHING_TO_PATCH = 206;
+export const REASON_LP_NOTE = 207;
+export const REASON_LP_FUNC_VERSION = 208;
+export const REASON_LP_OLD_SIZE_ZERO = 209;
+export const REASON_LP_NOP_SIZE = 210;
+export const REASON_LP_TOO_SMALL = 211;
+export const REASON_LP_ALTERNATIVE = 212;
+export const REASON_LP_MODINFO = 213;
+export const REASON_LP_EXPECTATION = 214;
+export const REASON_LP_EXPECT_FIELD = 215;
+export const REASON_LP_NOT_REAPPLIABLE = 216;
+export const REASON_LP_HOOK_VETO = 217;
+export const REASON_LP_HOOK_FAILED = 218;
+export const REASON_LP_REPLACE_HOOKS = 219;
+export const REASON_LP_REPLACE_REVERT = 220;
+export const REASON_LP_STILL_APPLIED = 221;
+// ... and where the real one crashes or hangs, one for each cause; we refuse
+export const REASON_XEN_CRASH_SYMTAB_LINK = 230;
+export const REASON_XEN_CRASH_NOT_ALLOC = 231;
+export const REASON_XEN_CRASH_SIZE_WRAP = 232;
+export const REASON_XEN_CRASH_ALIGN_ZERO = 233;
+export const REASON_XEN_CRASH_RELOC_INFO = 234;
+export const REASON_XEN_CRASH_NAME_POINTER = 235;
+export const REASON_XEN_CRASH_OLD_ADDR = 236;
+export const REASON_XEN_CRASH_MODINFO_EMPTY = 237;
+export const REASON_XEN_CRASH_HOOK_NULL = 238;
+export const REASON_XEN_CRASH_HOOK_ADDRESS = 239;
+export const REASON_XEN_CRASH_ALT_FEATURE = 240;
+export const REASON_XEN_CRASH_ALT_REPLACEMENT = 241;
+export const REASON_XEN_CRASH_ALT_LENGTH = 242;
+export const REASON_XEN_CRASH_NOP_UNDERFLOW = 243;
+export const REASON_XEN_CRASH_NEW_ADDR = 244; // the new code's page is not executable
+export const REASON_XEN_CRASH_NEW_CODE = 245; // the new code is not in the file
+export const REASON_XEN_CRASH_HOOK_FAULT = 246;
+export const REASON_XEN_HANG_HOOK = 247;
+export const REASON_XEN_CRASH_PARTIAL_APPLY = 248;
+export const REASON_XEN_CRASH_PARTIAL_REVERT = 249;
+export const REASON_XEN_CRASH_STILL_PATCHED = 250; // UNLOAD: hypervisor code still jumps into it
+export const REASON_XEN_CRASH_BUG_RECURSION = 251; // a WARN in what printing a WARN calls
+export const REASON_XEN_CRASH_WRITE = 252; // the place to patch is not memory of the hypervisor
+export const REASON_XEN_CRASH_LOOP = 253; // the new code is the place that jumps to it
+
+// --- what a payload does that Xen accepts and that may do damage: bits of a hazard mask ---------
+export const HAZARD_SAME_FUNCTION_TWICE = 0; // revert leaves the first trampoline in place
+export const HAZARD_OVERLAP = 1; // two of its ranges overlap
+export const HAZARD_NOP_MID_INSTRUCTION = 2; // the range ends inside an instruction
+export const HAZARD_NOP_JUMP = 3; // what is left behind the range is not reached as before
+export const HAZARD_OLD_MIDWAY = 4; // old_addr is inside a function, not at its start
+export const HAZARD_OLD_NOT_TEXT = 5; // old_addr is data
+export const HAZARD_OLD_INIT = 6; // old_addr is freed after boot
+export const HAZARD_OLD_SIZE = 7; // old_size is not the function's
+export const HAZARD_NEW_NOT_EXECUTABLE = 8;
+export const HAZARD_NEW_NO_CODE = 9; // new_addr has no bytes in the file
+export const HAZARD_NEW_FOREIGN = 10; // new_addr is not in the payload
+export const HAZARD_NEW_MIDWAY = 11; // new_addr is not at a symbol
+export const HAZARD_UNRELOCATED = 12; // a relocation was skipped or had type NONE
+export const HAZARD_INIT_SYMBOL = 13; // a symbol is bound to what is freed after boot
+export const HAZARD_HOOK_NULL = 14; // a hook section with a null pointer: no hook
+export const HAZARD_FOREIGN_SYMBOL = 15; // bound to another payload, which may be unloaded
+export const HAZARD_SECTION_IGNORED = 16; // a second section of a name that is looked up once
+export const HAZARD_SECTION_OVERLAP = 17; // alignment 0: sections were loaded over one another
+export const HAZARD_STRTAB_WRAPS = 18; // accepted only because a sum wraps
+export const HAZARD_ID_IS_XENS = 19; // its own build-id is the hypervisor's
+export const HAZARD_EXTABLE_STRAY = 20; // exception table entries outside its text
+export const HAZARD_BUG_FRAME_STRAY = 21;
+export const HAZARD_ALT_IGNORED = 22; // an alternative marked as done in the file
+export const HAZARD_NEVER_REACHED = 23; // length 0: counts as applied, changes nothing
+export const HAZARD_DISTANCE_EDGE = 24;
+export const HAZARD_DATA_REAPPLY = 25; // writable data: cannot be applied a second time
+export const HAZARD_EXPECT_BOOT_SITE = 26; // expected bytes that boot may have patched
+export const HAZARD_ALREADY_PATCHED = 27; // another payload's bytes were there
+export const HAZARD_REPLACE_DIRTY = 28; // REPLACE brought back a payload that must not be re-applied
+export const HAZARD_STUCK_PROGRESS = 29; // EBUSY left rc = -EAGAIN
+
 // --- where: what kind of thing `index` counts (Refusal.place) ---------------------------------
 export const PLACE_NONE = 0;
 export const PLACE_ELF_HEADER = 1;
@@ -137,6 +218,10 @@ export const PLACE_XSPLICE_HOWTO = 12;
 export const PLACE_SIGNATURE = 13;
 export const PLACE_SYSCTL = 14; // index = byte offset in struct xen_sysctl
 export const PLACE_OLD_PATCH = 15; // a patch or section of `old`
+export const PLACE_LP_FUNC = 16; // entry of .livepatch.funcs
+export const PLACE_LP_HOOK = 17; // HOOK_* number; index2 = entry
+export const PLACE_LP_ALT = 18; // entry of .altinstructions
+export const PLACE_LP_NOTE = 19; // section index
 
 // --- which step was refused (Refusal.step) ------------------------------------------------------
 export const STEP_UPLOAD = 1;
@@ -148,3 +233,4 @@ export const STEP_REVERT = 6;
 export const STEP_APPLY = 7;
 export const STEP_BOOT = 8;
 export const STEP_INFO = 9;
+export const STEP_REPLACE = 10;
