@@ -1,0 +1,4 @@
+// Entry: the payload loader, from the bytes of a file to memory.
+
+import "./xsplice/load.spec";
+import "./xsplice/elf_check.spec";
