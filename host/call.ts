@@ -9,7 +9,7 @@ export type Target = string | bigint | number;
 export type Argument = bigint | number | Uint8Array;
 
 export interface CallOptions {
-  /** CPU that executes it; any idle one by default. */
+  /** CPU that executes it: CPU 0 by default, for a hypercall any idle one. */
   readonly cpu?: number;
   /** Instructions it may take, 100 million by default. */
   readonly budget?: bigint | number;

@@ -7,7 +7,7 @@ import { instantiateSync } from "@assemblyscript/loader";
 import * as abi from "./abi.js";
 import { MachineBug } from "./error.js";
 
-/** The exports of assembly/index.ts as WebAssembly sees them: all numbers and bigints are signed. */
+/** The exports of assembly/index.ts as WebAssembly has them: numbers and bigints are signed. */
 export interface CoreExports {
   hv_abi_version(): number;
   hv_machine_end(): number;
@@ -16,7 +16,7 @@ export interface CoreExports {
   hv_unstage(): void;
   hv_boot(imageOff: number, imageLength: number): number;
   hv_call(cpu: number, va: bigint, nargs: number, budget: bigint): number;
-  hv_hypercall(domain: number, cpu: number, nr: number, nargs: number, budget: bigint): number;
+  hv_hypercall(domain: number, cpu: number, nr: bigint, nargs: number, budget: bigint): number;
   hv_run(instructions: bigint, ns: bigint): number;
   hv_read(domain: number, va: bigint, length: number): number;
   hv_write(domain: number, va: bigint, length: number): number;
@@ -24,7 +24,7 @@ export interface CoreExports {
   hv_symbol_lookup(length: number): number;
   hv_symbol_at(va: bigint): number;
   hv_symbol_info(index: number): number;
-  hv_info(): void;
+  hv_info(): number;
   hv_key(char: number): number;
   hv_console_off(): number;
   hv_console_head(): bigint;
@@ -40,7 +40,7 @@ export interface CoreExports {
   hv_keystore(length: number): number;
   hv_firmware_answer(request: number, verdict: number): void;
   hv_state_hash(): bigint;
-  hv_restored(): void;
+  hv_restored(): number;
 }
 
 /** What the core asks of its host. Called while the core runs: may not call it, nor throw. */

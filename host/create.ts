@@ -26,8 +26,8 @@ export interface BootOptions {
   readonly payloadBase?: bigint;
   /** Where CPUs meet for patching: before entering a guest, or at the tail of the rendezvous. */
   readonly quiesce?: "guest-entry" | "rendezvous";
-  /** What the CPUs do: a number that the image knows, 0 for nothing. */
-  readonly workload?: number;
+  /** What the guests do when the machine runs: `none` by default. */
+  readonly workload?: string;
   /** Only signed payloads (R72). */
   readonly requireSignature?: boolean;
   /** Certificates (DER) of those who may sign. */
@@ -51,6 +51,8 @@ export interface MachineOptions extends BootOptions {
   readonly onConsole?: (text: string) => void;
 }
 
+/** Names of workloads (Header.workload). */
+const WORKLOADS: Readonly<Record<string, number>> = { none: 0 };
 const QUIESCE = { "guest-entry": 0, rendezvous: 1 } as const;
 
 function refuseParameter(name: string, value: number): never {
@@ -60,11 +62,18 @@ function refuseParameter(name: string, value: number): never {
 
 /** BOOT_* of the options. */
 function bootRecord(options: BootOptions): Uint8Array {
-  const { cpus = 0, seed = 0n, payloadBase = 0n, quiesce = "guest-entry", workload = 0 } = options;
+  const {
+    cpus = 0,
+    seed = 0n,
+    payloadBase = 0n,
+    quiesce = "guest-entry",
+    workload = "none",
+  } = options;
   if (!Number.isInteger(cpus) || cpus < 0 || cpus > abi.MACHINE_CPUS_MAX) {
     refuseParameter("cpus", cpus);
   }
-  if (!Number.isInteger(workload) || workload < 0) refuseParameter("workload", workload);
+  const work = WORKLOADS[workload];
+  if (work === undefined) refuseParameter(`workload ${workload}`, 0);
   const record = new Uint8Array(abi.BOOT_SIZE);
   const view = new DataView(record.buffer);
   view.setUint32(abi.BOOT_CPUS, cpus, true);
@@ -77,7 +86,7 @@ function bootRecord(options: BootOptions): Uint8Array {
   view.setBigUint64(abi.BOOT_SEED, BigInt.asUintN(64, BigInt(seed)), true);
   view.setBigUint64(abi.BOOT_PAYLOAD_BASE, BigInt.asUintN(64, payloadBase), true);
   view.setUint32(abi.BOOT_QUIESCE, QUIESCE[quiesce], true);
-  view.setUint32(abi.BOOT_WORKLOAD, workload, true);
+  view.setUint32(abi.BOOT_WORKLOAD, work, true);
   return record;
 }
 

@@ -7,6 +7,7 @@ import { ELF } from "./explain/elf.js";
 import { deniedOperation, GENERAL } from "./explain/general.js";
 import { MACHINE } from "./explain/machine.js";
 import { PAYLOAD } from "./explain/payload.js";
+import { TODAY } from "./explain/today.js";
 import { type Context, type Explanation, type Sentence, Words } from "./explain/words.js";
 import type { Refusal } from "./refusal.js";
 
@@ -18,6 +19,7 @@ const SENTENCES: ReadonlyMap<number, Sentence> = new Map([
   ...PAYLOAD,
   ...CHECK,
   ...MACHINE,
+  ...TODAY,
 ]);
 
 /**

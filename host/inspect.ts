@@ -152,3 +152,25 @@ export function readFrames(core: Core, cpu: number): bigint[] {
   const record = core.record();
   return Array.from({ length: count }, (_, i) => record.getBigUint64(8 * i, true));
 }
+
+/** A piece of the image's executable memory. */
+export interface TextRange {
+  readonly start: bigint;
+  /** One past its last byte. */
+  readonly end: bigint;
+}
+
+const PAGE = 4096n;
+
+/** Where the image's code is mapped, in pieces of whole pages, ascending. */
+export function readTextRanges(core: Core): TextRange[] {
+  const { textStart, textEnd } = readInfo(core);
+  const ranges: { start: bigint; end: bigint }[] = [];
+  for (let va = textStart - (textStart % PAGE); va < textEnd; va += PAGE) {
+    if (core.invoke("hv_read", -1, va, 1) < 0) continue;
+    const last = ranges.at(-1);
+    if (last?.end === va) last.end += PAGE;
+    else ranges.push({ start: va, end: va + PAGE });
+  }
+  return ranges;
+}

@@ -27,7 +27,9 @@ import {
   readCpu,
   readFrames,
   readInfo,
+  readTextRanges,
   symbolSource,
+  type TextRange,
 } from "./inspect.js";
 import { type Patched, type PayloadInfo, readMap, readPayloads } from "./map.js";
 import { decodeRefusal, type Refusal } from "./refusal.js";
@@ -45,6 +47,7 @@ export interface Surroundings {
 
 const BUDGET = 100_000_000n;
 const ARGUMENTS_MAX = 6;
+const PAGE_MASK = 4095n;
 
 /** CPU -1: any that is idle. Domain -1: the hypervisor. */
 const ANY = -1;
@@ -137,7 +140,7 @@ export class Machine implements Hypervisor {
    */
   call(target: Target, args: readonly Argument[] = [], options: CallOptions = {}): CallResult {
     const va = this.table.resolve(target);
-    const { cpu = ANY, budget = BUDGET } = options;
+    const { cpu = 0, budget = BUDGET } = options;
     return this.withArguments(0, args, (count) =>
       this.core.invoke("hv_call", cpu, va, count, BigInt(budget)),
     );
@@ -149,17 +152,17 @@ export class Machine implements Hypervisor {
    * @param args up to 6; a Uint8Array is a buffer in the domain's memory, in and out
    */
   hypercall(
-    nr: number | string,
+    nr: bigint | number | string,
     args: readonly Argument[] = [],
     options: HypercallOptions = {},
   ): CallResult {
     const { domain = 0, cpu = ANY, budget = BUDGET } = options;
-    const number = typeof nr === "number" ? nr : HYPERCALLS[nr];
+    const number = typeof nr === "string" ? HYPERCALLS[nr] : nr;
     if (number === undefined) {
       throw XenError.of(abi.ENOSYS, abi.REASON_NO_HYPERCALL, { name: String(nr) });
     }
     return this.withArguments(domain, args, (count) =>
-      this.core.invoke("hv_hypercall", domain, cpu, number, count, BigInt(budget)),
+      this.core.invoke("hv_hypercall", domain, cpu, BigInt(number), count, BigInt(budget)),
     );
   }
 
@@ -250,7 +253,8 @@ export class Machine implements Hypervisor {
 
   /**
    * Writes memory of the hypervisor, or of a domain, whatever its permissions are.
-   * @throws XenError `bad-address` when a byte of it is not mapped; what lies before it is written
+   * @throws XenError `bad-address` when a byte of it is not mapped; of more than 64 KiB, whole pieces
+   *   of that size before it are written
    */
   write(
     target: Target,
@@ -268,13 +272,18 @@ export class Machine implements Hypervisor {
     }
   }
 
+  /** Where the image's code is mapped, in pieces of whole pages, ascending. */
+  textRanges(): TextRange[] {
+    return readTextRanges(this.core);
+  }
+
   /** The C string at an address, up to its NUL or `limit` bytes. */
   readString(target: Target, limit = 4096): string {
     const va = this.table.resolve(target);
     const bytes: number[] = [];
     while (bytes.length < limit) {
       const at = va + BigInt(bytes.length);
-      const piece = Math.min(limit - bytes.length, 4096 - Number(at & 0xfffn));
+      const piece = Math.min(limit - bytes.length, 4096 - Number(at & PAGE_MASK));
       const chunk = this.read(at, piece);
       const end = chunk.indexOf(0);
       bytes.push(...(end < 0 ? chunk : chunk.subarray(0, end)));
@@ -370,7 +379,9 @@ export class Machine implements Hypervisor {
     // Fresh memory is all zero; clearing the old one would touch every page of it.
     const core = this.instantiate();
     fillMemory(core.memory(), snapshot);
-    core.invoke("hv_restored");
+    const rc = core.invoke("hv_restored");
+    if (rc < 0)
+      throw XenError.of(-rc, abi.REASON_MACHINE_FILE_CORRUPT, { name: "no machine in it" });
     this.core = core;
     this.table = new Symbols(symbolSource(core));
     this.guests.clear();

@@ -37,7 +37,7 @@ export interface PayloadInfo {
   /** Bytes of the file. */
   readonly fileSize: bigint;
   /** Where it lies, and its bytes by permission: RX, RW, R. */
-  readonly va: bigint;
+  readonly baseVa: bigint;
   readonly textSize: bigint;
   readonly dataSize: bigint;
   readonly rodataSize: bigint;
@@ -101,7 +101,7 @@ export function readPayloads(core: Core): PayloadInfo[] {
       status: record.getInt32(abi.PAYLOAD_INFO_STATUS, true),
       oldStatus: record.getInt32(abi.PAYLOAD_INFO_OLD_STATUS, true),
       fileSize: wide(abi.PAYLOAD_INFO_RAW_SIZE),
-      va: wide(abi.PAYLOAD_INFO_BASE_VA),
+      baseVa: wide(abi.PAYLOAD_INFO_BASE_VA),
       textSize: wide(abi.PAYLOAD_INFO_TEXT_SIZE),
       dataSize: wide(abi.PAYLOAD_INFO_RW_SIZE),
       rodataSize: wide(abi.PAYLOAD_INFO_RO_SIZE),

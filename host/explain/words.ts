@@ -47,6 +47,10 @@ const PLACES = new Map<number, (index: number, index2: number) => string>([
   [abi.PLACE_XSPLICE_HOWTO, (index) => `the howto of reloc ${index}`],
   [abi.PLACE_SIGNATURE, () => "the signature trailer"],
   [abi.PLACE_SYSCTL, (index) => `byte ${index} of struct xen_sysctl`],
+  [abi.PLACE_LP_FUNC, (index) => `entry ${index} of .livepatch.funcs`],
+  [abi.PLACE_LP_HOOK, (index, entry) => `entry ${entry} of hook ${index}`],
+  [abi.PLACE_LP_ALT, (index) => `entry ${index} of .altinstructions`],
+  [abi.PLACE_LP_NOTE, (index) => `the note in ELF section ${index}`],
   [abi.PLACE_OLD_PATCH, (index) => `entry ${index} of 'old'`],
 ]);
 
