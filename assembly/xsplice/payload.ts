@@ -63,17 +63,20 @@ export class Payload {
   splices_off: usize; // Splice[], sorted by va (xsplice/splice.ts)
   splices_count: u32;
   splices_pages: u32;
-  prepared_off: usize; // Write[] and bytes, ready to copy (xsplice/undo.ts)
+  prepared_off: usize; // old and new bytes and stack ranges, ready (xsplice/undo.ts)
   prepared_pages: u32;
-  writes_count: u32;
+  ranges_off: usize; // CodeRange[] that must not be on a stack (xsplice/stackcheck.ts)
+  ranges_count: u32;
   islands_off: usize; // frames of second hops (R184), 0 none
   islands_pages: u32;
   islands_count: u32;
   islands_va: u64;
   matched_id: u32; // ID_MATCH_*: how the hypervisor was recognised (K6)
-  dependency: u32; // DEPENDENCY_*: how it relates to earlier payloads
+  base_slot: u32; // slot + 1 of the payload that this one was built on top of (R198), 0 none
   superseded_by: u32; // slot + 1 of the cumulative payload that replaced this one (R197)
   retries: u32; // of the stack check, by the action under way
+  replacing: u32; // places at which it replaces earlier payloads (R197)
+  shared_users: u32; // of strings that it edits in place, when there are several (R176)
   domain: i32; // who uploaded it (a continued upload must come from the same, A14)
   // 320: id, 40 bytes; 360: own name (R23), 40 bytes; both zero-padded, not always terminated.
 
@@ -88,6 +91,12 @@ if (PAYLOAD_SIZE < 1024) ERROR("Payload is a KiB");
 @inline
 export function payload_at(slot: u32): Payload {
   return changetype<Payload>(PAYLOADS_OFF + PAYLOAD_SIZE * <usize>slot);
+}
+
+/** An applied payload changes the machine: its bytes are in place. */
+@inline
+export function is_live(p: Payload): bool {
+  return p.apply_order != 0;
 }
 
 /** A payload that is not there: overlay at 0, never a record. */

@@ -46,6 +46,7 @@ export class Splice {
   field_added: i64;
   old_off: usize; // linear: the bytes that were there, `length` of them, once prepared
   new_off: usize; // linear: the bytes that go there
+  to_off: usize; // linear: where they go, 0 when the range crosses a page
 }
 if (offsetof<Splice>() > 128) ERROR("Splice outgrows its stride");
 

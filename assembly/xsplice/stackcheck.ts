@@ -1,0 +1,137 @@
+// No code that is being changed may be on a CPU's stack (R50, R181, R219): before an apply the old
+// functions and the patched instructions, before a revert the new code as well, before an unload the
+// payload's whole memory. The ranges are sorted and merged once; every word of every used stack and
+// every rip is then looked up in them. A word that only looks like an address counts too: sound, not
+// precise.
+
+import { CPU_HYPERVISOR, cpu_at } from "../hv/cpu";
+import { header } from "../hv/header";
+import { peek_off } from "../hv/mem";
+import { EBUSY, XSPLICE_SECTION_NO_STACKCHECK } from "../abi";
+import { refusal, refuse_at } from "../hv/refusal";
+import { PLACE_XSPLICE_PATCH, REASON_ON_STACK } from "../reasons";
+import { Payload } from "./payload";
+import {
+  splice_at, SPLICE_BUG, SPLICE_DATA, SPLICE_FIELD, Splice,
+} from "./splice";
+
+export const RANGE_STRIDE: usize = 16;
+
+@unmanaged
+export class CodeRange {
+  lo_va: u64;
+  hi_va: u64; // one past its end
+}
+
+@inline
+function range_at(ranges_off: usize, i: u32): CodeRange {
+  return changetype<CodeRange>(ranges_off + RANGE_STRIDE * <usize>i);
+}
+
+/** Most ranges that collect_ranges makes. */
+@inline
+export function ranges_needed(p: Payload): u32 {
+  return p.splices_count + 2;
+}
+
+/** Appends a range to a list sorted by lo_va, merging what touches; sorted input costs nothing. */
+function add_range(p: Payload, lo_va: u64, hi_va: u64): void {
+  let at = p.ranges_count;
+  while (at != 0 && range_at(p.ranges_off, at - 1).lo_va > lo_va) at--;
+  if (at != 0 && range_at(p.ranges_off, at - 1).hi_va >= lo_va) {
+    const before = range_at(p.ranges_off, at - 1);
+    before.hi_va = max<u64>(before.hi_va, hi_va);
+    absorb(p, at - 1);
+    return;
+  }
+  const off = changetype<usize>(range_at(p.ranges_off, at));
+  memory.copy(off + RANGE_STRIDE, off, RANGE_STRIDE * <usize>(p.ranges_count - at));
+  const r = range_at(p.ranges_off, at);
+  r.lo_va = lo_va;
+  r.hi_va = hi_va;
+  p.ranges_count++;
+  absorb(p, at);
+}
+
+/** Swallows ranges behind `at` that it now reaches. */
+function absorb(p: Payload, at: u32): void {
+  const r = range_at(p.ranges_off, at);
+  let next = at + 1;
+  while (next < p.ranges_count && range_at(p.ranges_off, next).lo_va <= r.hi_va) {
+    r.hi_va = max<u64>(r.hi_va, range_at(p.ranges_off, next).hi_va);
+    next++;
+  }
+  if (next == at + 1) return;
+  const to = changetype<usize>(range_at(p.ranges_off, at + 1));
+  const from = changetype<usize>(range_at(p.ranges_off, next));
+  memory.copy(to, from, RANGE_STRIDE * <usize>(p.ranges_count - next));
+  p.ranges_count -= next - at - 1;
+}
+
+/** What must not be on a stack for this splice: the whole old function, or only the instruction whose
+ *  field changes (a caller goes on behind it, which is safe). */
+function add_splice(p: Payload, s: Splice): void {
+  if ((s.flags & XSPLICE_SECTION_NO_STACKCHECK) != 0) return;
+  if (s.kind == SPLICE_DATA || s.kind == SPLICE_BUG) return;
+  if (s.kind == SPLICE_FIELD) {
+    add_range(p, s.va - 1, s.va + <u64>s.length);
+    return;
+  }
+  const end = max<u64>(s.object_va + s.object_size, s.va + <u64>s.length);
+  add_range(p, min<u64>(s.object_va, s.va), end);
+}
+
+/** Fills the payload's ranges: old code, and with `new_code` everything executable of its own. */
+export function collect_ranges(p: Payload, new_code: bool): void {
+  p.ranges_count = 0;
+  for (let i: u32 = 0; i < p.splices_count; i++) add_splice(p, splice_at(p, i));
+  if (!new_code) return;
+  if (p.text_size != 0) add_range(p, p.text_va, p.text_va + p.text_size);
+  if (p.islands_pages != 0) add_range(p, p.islands_va, p.islands_va + (<u64>p.islands_pages << 12));
+}
+
+/** The range that holds `va`, or none (0). */
+function range_of(ranges_off: usize, count: u32, va: u64): CodeRange {
+  let lo: u32 = 0;
+  let hi = count;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (range_at(ranges_off, mid).hi_va <= va) lo = mid + 1;
+    else hi = mid;
+  }
+  if (lo == count || range_at(ranges_off, lo).lo_va > va) return changetype<CodeRange>(0);
+  return range_at(ranges_off, lo);
+}
+
+/** Whether the code of one CPU that is inside the hypervisor is in the ranges; fills the refusal. */
+function is_cpu_inside(id: u32, ranges_off: usize, count: u32): bool {
+  const cpu = cpu_at(id);
+  if (cpu.state != CPU_HYPERVISOR) return false; // its stack is empty
+  if (changetype<usize>(range_of(ranges_off, count, cpu.rip)) != 0) {
+    refusal().cpu = id;
+    refusal().va = cpu.rip;
+    return true;
+  }
+  for (let va = cpu.rsp & ~7; va < cpu.stack_top_va; va += 8) {
+    const off = peek_off(va);
+    if (off == 0) continue;
+    const word = load<u64>(off);
+    if (changetype<usize>(range_of(ranges_off, count, word)) == 0) continue;
+    refusal().cpu = id;
+    refusal().va = word;
+    refusal().va2 = va;
+    return true;
+  }
+  return false;
+}
+
+/** 0 when no CPU is inside any of the sorted ranges; else -EBUSY on-stack with CPU and address. */
+export function find_on_stack(ranges_off: usize, count: u32): i32 {
+  if (count == 0) return 0;
+  for (let id: u32 = 0; id < header().nr_cpus; id++) {
+    if (is_cpu_inside(id, ranges_off, count)) {
+      return refuse_at(EBUSY, REASON_ON_STACK, PLACE_XSPLICE_PATCH, 0);
+    }
+  }
+  return 0;
+}
