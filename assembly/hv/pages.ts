@@ -56,6 +56,8 @@ export function map_pages(root: usize, va: u64, off: usize, count: u32, perms: u
     const at = entry_slot(root, va + (<u64>i << PAGE_SHIFT), true);
     if (at == 0) {
       unmap_pages(root, va, i);
+      // Tables made on the way to the page that failed.
+      prune(root, va + (<u64>i << PAGE_SHIFT));
       return false;
     }
     store<u64>(at, <u64>(off + (<usize>i << PAGE_SHIFT)) | <u64>perms);
@@ -86,16 +88,19 @@ function is_empty(table: usize): bool {
   return true;
 }
 
+/** Gives back the tables on the way to `va` that are empty, from the lowest one that exists. */
 function prune(root: usize, va: u64): void {
   for (let leaf: u32 = 1; leaf <= 3; leaf++) {
     let table = root;
     let at: usize = 0;
-    for (let level: u32 = 3; level >= leaf; level--) {
+    let exists = true;
+    for (let level: u32 = 3; exists && level >= leaf; level--) {
       at = slot(table, va, level);
       const entry = load<u64>(at);
-      if (entry == 0) return;
+      exists = entry != 0;
       table = <usize>(entry & ~ENTRY_PERMS);
     }
+    if (!exists) continue;
     if (!is_empty(table)) return;
     store<u64>(at, 0);
     free_frames(table, 1);
