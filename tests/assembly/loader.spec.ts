@@ -2,3 +2,6 @@
 
 import "./xsplice/load.spec";
 import "./xsplice/elf_check.spec";
+import "./xsplice/place.spec";
+import "./xsplice/resolve.spec";
+import "./xsplice/reloc.spec";
