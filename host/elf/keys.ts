@@ -11,7 +11,7 @@ import {
 } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { EACCES, EINVAL, ENOENT, EOPNOTSUPP } from "../../assembly/abi.js";
+import { EINVAL, ENOENT, EOPNOTSUPP } from "../../assembly/abi.js";
 import { FileError } from "./error.js";
 
 export interface VerifyKey {
@@ -88,14 +88,13 @@ export function readKeys(directory: string): VerifyKey[] {
   return files.map((name) => readPublic(name, readFileSync(join(directory, name))));
 }
 
-/** A private RSA key from a PEM file. */
-export function readPrivateKey(file: string): KeyObject {
-  const text = readFileSync(file);
+/** A private RSA key from the bytes of a PEM file. */
+export function readPrivateKey(pem: Uint8Array, file: string): KeyObject {
   let key: KeyObject;
   try {
-    key = createPrivateKey(text);
+    key = createPrivateKey(Buffer.from(pem));
   } catch (error) {
-    throw new FileError(EACCES, "key-file", `${file}: ${(error as Error).message}`);
+    throw new FileError(EINVAL, "key-file", `${file}: ${(error as Error).message}`);
   }
   keyIdentifier(key);
   return key;

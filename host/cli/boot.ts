@@ -1,0 +1,78 @@
+// `boot`: a fresh machine in place of the one in the file.
+
+import { readdirSync } from "node:fs";
+import { basename, extname, join } from "node:path";
+import { ENOENT } from "../../assembly/abi.js";
+import { createMachine, type MachineOptions } from "../create.js";
+import { XenError } from "../error.js";
+import { readCertificates } from "../firmware.js";
+import { parsePolicy } from "../policy.js";
+import { optionNumber, optionText, requireNumber } from "./arguments.js";
+import { type Command, type Options, UsageError } from "./command.js";
+import type { Context } from "./context.js";
+import { showInfo } from "./info.js";
+
+const KEY_FILES = new Set([".pem", ".crt", ".cer", ".der"]);
+
+async function keysOf(ctx: Context, directory: string): Promise<Uint8Array[]> {
+  let names: string[];
+  try {
+    names = readdirSync(directory).sort();
+  } catch (error) {
+    throw XenError.because(ENOENT, (error as Error).message);
+  }
+  const files = names.filter((name) => KEY_FILES.has(extname(name).toLowerCase()));
+  if (files.length === 0)
+    throw new UsageError(`--keys: ${directory} has no *.pem, *.crt, *.cer or *.der file`);
+  const all: Uint8Array[] = [];
+  for (const name of files)
+    all.push(...(await readCertificates(await ctx.readFile(join(directory, name)))));
+  return all;
+}
+
+async function machineOptions(ctx: Context, options: Options): Promise<MachineOptions> {
+  const image = optionText(options.image, "--image");
+  const policy = optionText(options.policy, "--policy");
+  const keys = optionText(options.keys, "--keys");
+  const base = optionText(options.payloadBase, "--payload-base");
+  const seed = optionText(options.seed, "--seed");
+  const quiesce = optionText(options.quiesce, "--quiesce") ?? "guest-entry";
+  if (quiesce !== "guest-entry" && quiesce !== "rendezvous")
+    throw new UsageError(`--quiesce: ${quiesce} is neither guest-entry nor rendezvous`);
+  return {
+    ...(image === undefined ? {} : { image: await ctx.readFile(image), label: basename(image) }),
+    cpus: optionNumber(options.cpus, "--cpus", 256, 0) || undefined,
+    seed: seed === undefined ? undefined : requireNumber(seed, "--seed"),
+    payloadBase: base === undefined ? undefined : requireNumber(base, "--payload-base"),
+    workload: optionText(options.workload, "--workload"),
+    quiesce,
+    requireSignature: options.requireSignature === true,
+    bugTrampoline: options.bugTrampoline === true,
+    ...(keys === undefined ? {} : { keys: await keysOf(ctx, keys) }),
+    ...(policy === undefined
+      ? {}
+      : { policy: parsePolicy(Buffer.from(await ctx.readFile(policy)).toString("utf8")) }),
+  };
+}
+
+export const command: Command = {
+  usage: "boot",
+  options: [
+    ["--image <elf>", "the hypervisor; without it the embedded mini-Xen"],
+    ["--cpus <n>", "number of CPUs"],
+    ["--seed <n>", "seed of the scheduler"],
+    ["--workload <name>", "what the guests do"],
+    ["--quiesce <how>", "guest-entry or rendezvous: where CPUs wait for a patch"],
+    ["--require-signature", "upload signed payloads only"],
+    ["--keys <dir>", "certificates that payloads may be signed with"],
+    ["--policy <file>", "who may make which sysctl"],
+    ["--payload-base <addr>", "where payloads go"],
+    ["--bug-trampoline", "a trap in every body that a trampoline leaves behind"],
+  ],
+  async run(ctx, _args, options) {
+    const machine = await createMachine(await machineOptions(ctx, options));
+    await ctx.boot(machine);
+    showInfo(ctx, machine);
+    return 0;
+  },
+};

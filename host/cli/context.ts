@@ -1,0 +1,169 @@
+// What a command works with: the streams, the chosen output form, and the machine behind the file.
+// A command prints lines for people and hands over one value for scripts; `--json` decides which of
+// them is shown. Nothing of a command reaches the terminal in any other way, so that tests can run
+// commands in process. Spec: cli.md, "The machine behind it" and "Rules".
+
+import { readFileSync } from "node:fs";
+import { EIO, ENOENT } from "../../assembly/abi.js";
+import type { Machine } from "../machine.js";
+import type { XenControl } from "../xc.js";
+import { optionNumber, optionText } from "./arguments.js";
+import type { Options } from "./command.js";
+import * as files from "./machine_file.js";
+
+/** The outside world of one command line. */
+export interface Io {
+  out(text: string): void;
+  err(text: string): void;
+  readonly env: NodeJS.ProcessEnv;
+  readonly outIsTerminal: boolean;
+  readonly errIsTerminal: boolean;
+}
+
+export class Context {
+  private options: Options = {};
+  private opened: Machine | undefined;
+  private release: (() => Promise<void>) | undefined;
+  private unsaved = false;
+  private value: unknown;
+
+  constructor(
+    readonly io: Io,
+    readonly json: boolean,
+  ) {}
+
+  configure(options: Options): void {
+    this.options = options;
+  }
+
+  /** Colour on a terminal that did not ask for none. */
+  get colour(): boolean {
+    const { env, outIsTerminal } = this.io;
+    return outIsTerminal && !env.NO_COLOR && this.options.color !== false && !this.json;
+  }
+
+  /** `--domain`: who makes the sysctls. */
+  get domain(): number {
+    return optionNumber(this.options.domain, "--domain", 0x7fff, 0);
+  }
+
+  get machinePath(): string {
+    const chosen = optionText(this.options.machine, "--machine");
+    return files.machinePath(chosen, this.io.env);
+  }
+
+  /** A line of the result, for people. */
+  print(line: string): void {
+    this.write(`${line}\n`);
+  }
+
+  /** Part of a line; reaches the terminal at once (K56). */
+  write(text: string): void {
+    if (!this.json) this.io.out(text);
+  }
+
+  /** A line to stderr. */
+  say(line: string): void {
+    this.io.err(`${line}\n`);
+  }
+
+  /** The one value that `--json` prints; the last one given counts. */
+  result(value: unknown): void {
+    this.value = value;
+  }
+
+  /** Adds to the value, which is an object. */
+  extend(more: object): void {
+    this.value = { ...(this.value as object), ...more };
+  }
+
+  /** Takes the lock and the machine in the file; boots the embedded image if there is none. */
+  async machine(): Promise<Machine> {
+    if (this.opened) return this.opened;
+    await this.lock();
+    const snapshot = files.readMachineFile(this.machinePath);
+    const { createMachine } = await import("../create.js");
+    if (!snapshot) {
+      const machine = await createMachine();
+      this.say(`xen-xsplice: no machine at ${this.machinePath}: booted ${machine.label}`);
+      this.unsaved = true;
+      this.opened = machine;
+      return machine;
+    }
+    try {
+      this.opened = await createMachine({ snapshot });
+    } catch (error) {
+      const { name, message } = error as Error;
+      if (name !== "XenError") throw error;
+      throw new files.MachineFileError(`${this.machinePath}: ${message}`);
+    }
+    return this.opened;
+  }
+
+  private async lock(): Promise<void> {
+    const say = (text: string): void => this.say(`xen-xsplice: ${text}`);
+    this.release ??= await files.lockMachine(this.machinePath, say);
+  }
+
+  /** Puts another machine in the place of the one in the file. */
+  async boot(machine: Machine): Promise<void> {
+    await this.lock();
+    this.opened = machine;
+    this.unsaved = true;
+  }
+
+  /** The machine, for a command that changes it: it is saved at the end, also after a refusal. */
+  async changing(): Promise<Machine> {
+    const machine = await this.machine();
+    this.unsaved = true;
+    return machine;
+  }
+
+  /** The client library on a machine, as the domain of `--domain`. */
+  async control(machine: Machine): Promise<XenControl> {
+    const { XenControl } = await import("../xc.js");
+    return new XenControl(machine, { domain: this.domain });
+  }
+
+  /** Bytes of a file that the user named. */
+  async readFile(path: string): Promise<Uint8Array> {
+    const { XenError } = await import("../error.js");
+    const { errnoNumber } = await import("../errno.js");
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      const { code = "", message } = error as NodeJS.ErrnoException;
+      throw XenError.because(errnoNumber(code) ?? ENOENT, message);
+    }
+  }
+
+  /** Writes a file that the user named; an older one is replaced at once or not at all. */
+  async writeFile(path: string, bytes: Uint8Array): Promise<void> {
+    const { XenError } = await import("../error.js");
+    const { default: writeFileAtomic } = await import("write-file-atomic");
+    try {
+      await writeFileAtomic(path, Buffer.from(bytes));
+    } catch (error) {
+      throw XenError.because(EIO, (error as Error).message);
+    }
+  }
+
+  /** Saves the machine if it was changed, and lets the next command have it. */
+  async close(save: boolean): Promise<void> {
+    const { release, opened, unsaved } = this;
+    this.release = undefined;
+    this.unsaved = false;
+    try {
+      if (save && unsaved && opened) {
+        await files.writeMachineFile(this.machinePath, opened.snapshot());
+      }
+    } finally {
+      await release?.();
+    }
+  }
+
+  /** Prints the value for scripts. */
+  flush(): void {
+    if (this.json) this.io.out(`${JSON.stringify(this.value ?? null)}\n`);
+  }
+}

@@ -1,0 +1,1 @@
+export const command = { usage: "demo", run: async () => 0 };

@@ -1,0 +1,44 @@
+// `info`: what the machine is and has.
+
+import type { Machine } from "../machine.js";
+import type { Command } from "./command.js";
+import type { Context } from "./context.js";
+import { columns, hex, hexBytes } from "./format.js";
+
+export function showInfo(ctx: Context, machine: Machine): void {
+  const info = machine.info();
+  const buildId = hexBytes(info.buildId);
+  const kib = (frames: number): string => `${frames * 4} KiB`;
+  const rows = [
+    ["image", machine.label],
+    ["build-id", buildId || "(none)"],
+    ["version", info.version || "(unknown)"],
+    ["memory", `${hex(info.imageStart)}-${hex(info.imageEnd)}`],
+    ["payload area", `${hex(info.payloadStart)}-${hex(info.payloadEnd)}`],
+    ["CPUs", `${info.cpus}`],
+    ["symbols", `${info.symbols}`],
+    ["payloads", `${info.payloads}`],
+    ["virtual time", `${info.timeNs} ns`],
+    ["RAM used", `${kib(info.framesUsed)}, ${kib(info.framesFree)} free`],
+  ];
+  for (const line of columns(rows)) ctx.print(line);
+  ctx.result({
+    image: machine.label,
+    build_id: buildId,
+    version: info.version,
+    cpus: info.cpus,
+    symbols: info.symbols,
+    payloads: info.payloads,
+    time_ns: hex(info.timeNs),
+    frames_used: info.framesUsed,
+    frames_free: info.framesFree,
+  });
+}
+
+export const command: Command = {
+  usage: "info",
+  async run(ctx) {
+    showInfo(ctx, await ctx.machine());
+    return 0;
+  },
+};

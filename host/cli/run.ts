@@ -1,0 +1,29 @@
+// `run`: lets the machine run: so many instructions, so much of its own time, or until nothing is
+// left to do.
+
+import { optionText, requireNumber } from "./arguments.js";
+import type { Command } from "./command.js";
+import { hex } from "./format.js";
+
+const NS_PER_MS = 1_000_000n;
+
+export const command: Command = {
+  usage: "run",
+  options: [
+    ["--instructions <n>", "instructions of all CPUs together"],
+    ["--ms <n>", "milliseconds of virtual time"],
+  ],
+  async run(ctx, _args, options) {
+    const count = optionText(options.instructions, "--instructions");
+    const ms = optionText(options.ms, "--ms");
+    const limits = {
+      ...(count === undefined ? {} : { instructions: requireNumber(count, "--instructions") }),
+      ...(ms === undefined ? {} : { ns: requireNumber(ms, "--ms") * NS_PER_MS }),
+    };
+    const machine = await ctx.changing();
+    const { instructions, timeNs, stop } = machine.run(limits);
+    ctx.print(`${instructions} instructions, ${timeNs} ns of virtual time (${stop})`);
+    ctx.result({ instructions: hex(instructions), time_ns: hex(timeNs), stop });
+    return 0;
+  },
+};
