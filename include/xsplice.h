@@ -26,18 +26,17 @@
  *                  content + isns_added - (reloc.addr + 1); isns_added is -4.
  *   INLINE_*       howto INLINE with a size of 1, 2, 4 or 8, and either
  *     mask == 0    bytes: `size` bytes of `content` replace those at patch.addr (an address, or an
- *                  offset from section.symbol). INLINE_TEXT that starts where its section starts
- *                  replaces that whole section: what `content` leaves over is filled with NOPs.
+ *                  offset from section.symbol). If they end inside an instruction of the old code,
+ *                  its rest becomes NOPs. reloc says the same place, or just the symbol.
  *     mask != 0    one field: the howto.size bytes at reloc.addr (also = patch.addr, and also =
  *                  reloc.symbol + isns_target) get, under mask and r_shift, the value
  *                  content + isns_added [- reloc.addr if PC_REL]. So `content` is what the field
  *                  shall refer to: a new function, a new string. `size` is the size of that, and
  *                  many patches may share it: this is how callers, pointer tables, jump tables and
  *                  users of a string are moved.
- *   section        the object that is changed: symbol, address and size as the image has them. With
- *                  TEXT_INLINE it may be a part of the symbol: the instructions that are replaced.
- *                  symbol may be NULL where the image has none (a merged string, a jump table): then
- *                  the address decides, and the reloc's symbol is NULL too.
+ *   section        the object that is changed: symbol, address and size as the image has them, also if
+ *                  only a part of it is patched. symbol may be NULL where the image has none (a merged
+ *                  string, a jump table): then the address decides, and the reloc's symbol is NULL too.
  */
 #ifndef XSPLICE_H
 #define XSPLICE_H

@@ -1,0 +1,32 @@
+/*
+ * Interdependency mode 3 (R199), the lower of two: account_last adds 2000 instead of 1000, in place.
+ * Visible: account_last(0) is 1001 before, 2001 after.
+ */
+#include "payload.h"
+
+/* add $imm32,%rdi */
+#define ADD(...) { 0x48, 0x81, 0xc7, __VA_ARGS__ }
+
+static const u8 new_add[] = ADD(0xd0, 0x07, 0, 0); /* 2000 */
+static const u8 old_add[] = ADD(0xe8, 0x03, 0, 0); /* 1000 */
+
+DEFINE_HOWTO(bytes, XSPLICE_HOWTO_BYTES);
+DEFINE_SYMBOL(last, "account_last", "+<0x0>");
+XSPLICE_RELOCS struct xsplice_reloc relocs[] = { BYTES_RELOC(account_last, last, 0, bytes) };
+XSPLICE_SECTIONS struct xsplice_section sections[] = {
+    OBJECT_SECTION(account_last, last, XSPLICE_SECTION_TEXT | XSPLICE_SECTION_TEXT_INLINE),
+};
+XSPLICE_PATCHES struct xsplice_patch patches[] = {
+    BYTES_PATCH(XSPLICE_PATCH_INLINE_TEXT, 0, new_add, sizeof(new_add)),
+};
+
+XSPLICE_SECTIONS static struct xsplice_section old_sections[] = {
+    OBJECT_SECTION(account_last, last, XSPLICE_SECTION_TEXT | XSPLICE_SECTION_MATCH_EXACT),
+};
+XSPLICE_PATCHES static struct xsplice_patch old_patches[] = {
+    BYTES_PATCH(XSPLICE_PATCH_INLINE_TEXT, 0, old_add, sizeof(old_add)),
+};
+XSPLICE_CODE static struct xsplice_code old_code = {
+    .sections = old_sections, .n_sections = 1, .patches = old_patches, .n_patches = 1,
+};
+XSPLICE_PAYLOAD("overlap-1", BUILD_ID, &old_code);
