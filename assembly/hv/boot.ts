@@ -7,10 +7,13 @@ import {
   BOOT_WORKLOAD, EINVAL, ENOMEM, REGION_TEXT, STOP_RETURN,
 } from "../abi";
 import { REASON_BOOT_PARAMETER, REASON_NO_MEMORY, STEP_BOOT } from "../reasons";
+import { apply_alternatives } from "./alternatives";
 import { call_function } from "./call";
 import { Cpu, cpu_at } from "./cpu";
+import { check_features, take_features, tell_features } from "./cpu_features";
 import { boot_current } from "./current";
 import { boot_domains, enter_domain } from "./domain";
+import { sort_image_extable } from "./extable_sort";
 import { free_frames, OWNER_FREE } from "./frames";
 import { HEADER_MAGIC, header, VERSION_MAX, VERSION_OFF } from "./header";
 import { boot_hypercalls } from "./hypercall";
@@ -50,7 +53,7 @@ export function wipe_machine(): void {
 
 function check_parameters(boot: usize): i32 {
   const cpus = load<u32>(boot + BOOT_CPUS);
-  if (cpus <= NR_CPUS) return 0;
+  if (cpus <= NR_CPUS) return check_features(boot);
   const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);
   refusal().index = BOOT_CPUS;
   refusal().value = cpus;
@@ -69,6 +72,7 @@ function take_parameters(boot: usize): void {
   h.quiesce = load<u32>(boot + BOOT_QUIESCE);
   h.workload = load<u32>(boot + BOOT_WORKLOAD);
   h.payload_version = 1; // R131
+  take_features(boot);
 }
 
 function note_text(): void {
@@ -94,13 +98,17 @@ function boot_image(f: ImageFile): i32 {
   copy_segments(f);
   rc = load_regions(f);
   if (rc == 0) rc = load_symbols(f);
-  if (rc == 0) rc = secure_image(f);
+  if (rc == 0) rc = apply_alternatives();
+  if (rc != 0) return rc;
+  h.extable_va = known_symbol("__start___ex_table");
+  h.extable_end_va = known_symbol("__stop___ex_table");
+  sort_image_extable();
+  tell_features();
+  rc = secure_image(f);
   if (rc != 0) return rc;
   note_text();
   find_build_id(f);
   boot_hypercalls();
-  h.extable_va = known_symbol("__start___ex_table");
-  h.extable_end_va = known_symbol("__stop___ex_table");
   return 0;
 }
 
