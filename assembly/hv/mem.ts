@@ -3,8 +3,8 @@
 // tagged with the context so that switching costs nothing. Offset 0 means "fault": page 0 of linear
 // memory is never a frame.
 
-import { PERM_R, PERM_W, PERM_X } from "../abi";
-import { HYPERVISOR_VA, TLB_ENTRIES, TLB_OFF } from "./layout";
+import { PERM_R, PERM_W, PERM_X, VECTOR_GP, VECTOR_PF } from "../abi";
+import { DECODE_OFF, HYPERVISOR_VA, TLB_ENTRIES, TLB_OFF } from "./layout";
 import { PAGE_SIZE } from "./param";
 import { bump_code, walk } from "./pages";
 
@@ -12,6 +12,12 @@ const OFFSET_MASK: u64 = PAGE_SIZE - 1;
 const ENTRY_OFF: u64 = ~OFFSET_MASK;
 const TLB_MASK: u64 = TLB_ENTRIES - 1;
 const TLB_ARRAY: usize = TLB_ENTRIES * 16;
+
+// Page-fault error code (Intel SDM vol. 3, 4.7).
+const PF_PRESENT: u32 = 1;
+const PF_WRITE: u32 = 2;
+const PF_USER: u32 = 4;
+const PF_FETCH: u32 = 16;
 
 // Derived from the CPU that runs; set by set_context before any access.
 let hv_root: usize = 0;
@@ -38,6 +44,12 @@ export function is_canonical(va: u64): bool {
   return <u64>((<i64>va << 16) >> 16) == va;
 }
 
+/** Which address space code at `va` belongs to: the hypervisor's half is the same in every one. */
+@inline
+export function code_context(va: u64): u64 {
+  return !user_mode && is_hypervisor_va(va) ? 1 : tag_bits;
+}
+
 /** The page-table entry for `va` in the current context, 0 when there is none. */
 export function entry_of(va: u64): u64 {
   if (!is_canonical(va)) return 0;
@@ -45,22 +57,102 @@ export function entry_of(va: u64): u64 {
   return root == 0 ? 0 : walk(root, va);
 }
 
+// Why the last access by an instruction failed (Intel SDM vol. 3, 6.15), for the CPU's fault latch.
+export let fault_vector: u32 = 0;
+export let fault_error: u32 = 0;
+export let fault_va: u64 = 0;
+
+/** Latches a fault that is not about an address. */
+export function latch_fault(vector: u32, error: u32): void {
+  fault_vector = vector;
+  fault_error = error;
+  fault_va = 0;
+}
+
+function latch_access(va: u64, access: u32, entry: u64): void {
+  latch_fault(VECTOR_GP, 0);
+  if (!is_canonical(va)) return;
+  fault_vector = VECTOR_PF;
+  fault_va = va;
+  fault_error = entry != 0 ? PF_PRESENT : 0;
+  if (access == PERM_W) fault_error |= PF_WRITE;
+  else if (access == PERM_X) fault_error |= PF_FETCH;
+  if (user_mode) fault_error |= PF_USER;
+}
+
+/** The miss path: walks, fills the entry at `at`, or latches the fault and returns 0. */
 function translate_slow(va: u64, access: u32, at: usize, tag: u64): usize {
-  if (user_mode && is_hypervisor_va(va)) return 0;
   const entry = entry_of(va);
-  if ((entry & <u64>access) == 0) return 0;
+  if ((entry & <u64>access) == 0 || (user_mode && is_hypervisor_va(va))) {
+    latch_access(va, access, entry);
+    return 0;
+  }
+  const delta = <usize>(entry & ENTRY_OFF) - <usize>(va & ~OFFSET_MASK);
   store<u64>(at, tag);
-  store<u64>(at, entry & ENTRY_OFF, 8);
-  return <usize>((entry & ENTRY_OFF) | (va & OFFSET_MASK));
+  store<usize>(at, delta, 8);
+  return <usize>va + delta;
+}
+
+@inline
+function tlb_slot(va: u64, array: usize): usize {
+  return TLB_OFF + array + (<usize>((va >> 12) & TLB_MASK) << 4);
 }
 
 @inline
 function translate_in(va: u64, access: u32, array: usize): usize {
-  const page = va >> 12;
-  const tag = page | tag_bits;
-  const at = TLB_OFF + array + (<usize>(page & TLB_MASK) << 4);
-  if (load<u64>(at) == tag) return <usize>(load<u64>(at, 8) | (va & OFFSET_MASK));
+  const tag = (va >> 12) | tag_bits;
+  const at = tlb_slot(va, array);
+  if (load<u64>(at) == tag) return <usize>va + load<usize>(at, 8);
   return translate_slow(va, access, at, tag);
+}
+
+// An operand that crosses into the next page is gathered in BOUNCE; what was changed there goes back by
+// `commit_split`. Both pages are checked before anything is touched.
+export const BOUNCE_OFF: usize = DECODE_OFF;
+let split_low_off: usize = 0;
+let split_high_off: usize = 0;
+let split_low_bytes: usize = 0;
+let split_bytes: usize = 0;
+
+function access_slow(va: u64, size: u32, access: u32, array: usize): usize {
+  const low = <usize>(PAGE_SIZE - (va & OFFSET_MASK));
+  const low_off = translate_in(va, access, array);
+  if (low_off == 0 || low >= <usize>size) return low_off;
+  const high_off = translate_in(va + low, access, array);
+  if (high_off == 0) return 0;
+  split_low_off = low_off;
+  split_high_off = high_off;
+  split_low_bytes = low;
+  split_bytes = size;
+  memory.copy(BOUNCE_OFF, low_off, low);
+  memory.copy(BOUNCE_OFF + low, high_off, <usize>size - low);
+  return BOUNCE_OFF;
+}
+
+/** Brings an operand that was changed in BOUNCE back to its two pages. */
+export function commit_split(): void {
+  memory.copy(split_low_off, BOUNCE_OFF, split_low_bytes);
+  memory.copy(split_high_off, BOUNCE_OFF + split_low_bytes, split_bytes - split_low_bytes);
+}
+
+@inline
+function access_off(va: u64, size: u32, access: u32, array: usize): usize {
+  const at = tlb_slot(va, array);
+  // The last byte's page in the tag: an operand that crosses never hits.
+  if (load<u64>(at) == (((va + (size - 1)) >> 12) | tag_bits)) return <usize>va + load<usize>(at, 8);
+  return access_slow(va, size, access, array);
+}
+
+/** Linear offset of the `size` bytes at `va` (or of a copy in BOUNCE) to read, or 0 and a latched fault. */
+@inline
+export function read_off(va: u64, size: u32): usize {
+  return access_off(va, size, PERM_R, 0);
+}
+
+/** The same to read and write; after writing at BOUNCE_OFF, `commit_split`. */
+@inline
+export function write_off(va: u64, size: u32): usize {
+  return access_off(va, size, PERM_W, TLB_ARRAY);
 }
 
 /** Linear offset of the byte at `va`, or 0 when it cannot be read (written, executed). */

@@ -1,0 +1,120 @@
+// Model-specific registers and CPUID: what this processor says about itself (Intel SDM vol. 4; vol. 2,
+// CPUID). It announces what it has and nothing else; any other MSR is #GP, as on a real processor.
+
+import { Cpu } from "../cpu";
+import { header } from "../header";
+import { is_canonical } from "../mem";
+
+const IA32_TSC: u32 = 0x10;
+const IA32_APIC_BASE: u32 = 0x1b;
+const IA32_PAT: u32 = 0x277;
+const IA32_EFER: u32 = 0xc0000080;
+const IA32_STAR: u32 = 0xc0000081;
+const IA32_LSTAR: u32 = 0xc0000082;
+const IA32_CSTAR: u32 = 0xc0000083;
+const IA32_FMASK: u32 = 0xc0000084;
+const IA32_FS_BASE: u32 = 0xc0000100;
+const IA32_GS_BASE: u32 = 0xc0000101;
+const IA32_KERNEL_GS_BASE: u32 = 0xc0000102;
+const IA32_TSC_AUX: u32 = 0xc0000103;
+
+const APIC_BASE: u64 = 0xfee00800;
+const APIC_BSP: u64 = 0x100;
+const PAT_RESET: u64 = 0x0007040600070406;
+/** SCE, LME, LMA, NXE. */
+const EFER_BITS: u64 = 0xd01;
+
+/** Instructions of the present run in front of the one that executes. */
+let executed: u64 = 0;
+
+export function set_executed(count: u64): void {
+  executed = count;
+}
+
+/** The time stamp: virtual time, one nanosecond for each instruction. */
+export function time_stamp(): u64 {
+  return header().time_ns + executed;
+}
+
+/** Value of the MSR named by ECX into EDX:EAX; false: there is none. */
+export function read_msr(cpu: Cpu): bool {
+  let value: u64;
+  switch (<u32>cpu.rcx) {
+    case IA32_TSC: value = time_stamp(); break;
+    case IA32_APIC_BASE: value = APIC_BASE | (cpu.id == 0 ? APIC_BSP : 0); break;
+    case IA32_PAT: value = PAT_RESET; break;
+    case IA32_EFER: value = cpu.efer; break;
+    case IA32_STAR: value = cpu.star; break;
+    case IA32_LSTAR: value = cpu.lstar; break;
+    case IA32_CSTAR: value = cpu.cstar; break;
+    case IA32_FMASK: value = cpu.sfmask; break;
+    case IA32_FS_BASE: value = cpu.fs_base; break;
+    case IA32_GS_BASE: value = cpu.gs_base; break;
+    case IA32_KERNEL_GS_BASE: value = cpu.kernel_gs_base; break;
+    case IA32_TSC_AUX: value = cpu.id; break;
+    default: return false;
+  }
+  cpu.rax = value & 0xffffffff;
+  cpu.rdx = value >> 32;
+  return true;
+}
+
+/** Writes EDX:EAX to the MSR named by ECX; false: there is none, or it cannot hold the value. */
+export function write_msr(cpu: Cpu): bool {
+  const value = (cpu.rdx << 32) | (cpu.rax & 0xffffffff);
+  const msr = <u32>cpu.rcx;
+  if (msr == IA32_EFER) {
+    if ((value & ~EFER_BITS) != 0) return false;
+    cpu.efer = value;
+    return true;
+  }
+  if (msr == IA32_STAR) {
+    cpu.star = value;
+    return true;
+  }
+  if (msr == IA32_FMASK) {
+    if (value >> 32 != 0) return false;
+    cpu.sfmask = value;
+    return true;
+  }
+  if (msr == IA32_PAT) return value == PAT_RESET;
+  if (msr == IA32_TSC_AUX) return value == <u64>cpu.id;
+  if (!is_canonical(value)) return false;
+  switch (msr) {
+    case IA32_LSTAR: cpu.lstar = value; return true;
+    case IA32_CSTAR: cpu.cstar = value; return true;
+    case IA32_FS_BASE: cpu.fs_base = value; return true;
+    case IA32_GS_BASE: cpu.gs_base = value; return true;
+    case IA32_KERNEL_GS_BASE: cpu.kernel_gs_base = value; return true;
+    default: return false;
+  }
+}
+
+function answer(cpu: Cpu, eax: u32, ebx: u32, ecx: u32, edx: u32): void {
+  cpu.rax = eax;
+  cpu.rbx = ebx;
+  cpu.rcx = ecx;
+  cpu.rdx = edx;
+}
+
+/** Bits of leaf 1 EDX: TSC MSR PAE CX8 APIC PGE CMOV CLFSH FXSR SSE SSE2. */
+const LEAF1_EDX: u32 = 0x0708a370;
+/** Bits of leaf 1 ECX: CX16 SSE4.2 (for CRC32) MOVBE POPCNT HYPERVISOR. */
+const LEAF1_ECX: u32 = 0x80d02000;
+/** Bits of leaf 7 EBX: FSGSBASE ERMS SMAP CLFLUSHOPT CLWB. */
+const LEAF7_EBX: u32 = 0x01900201;
+
+export function identify(cpu: Cpu): void {
+  switch (<u32>cpu.rax) {
+    case 0: return answer(cpu, 7, 0x756e6547, 0x6c65746e, 0x49656e69); // "GenuineIntel"
+    case 1: return answer(cpu, 0x000306f0, (cpu.id << 24) | 0x0800, LEAF1_ECX, LEAF1_EDX);
+    case 7: return answer(cpu, 0, cpu.rcx == 0 ? LEAF7_EBX : 0, cpu.rcx == 0 ? 1 << 22 : 0, 0);
+    case 0x80000000: return answer(cpu, 0x80000008, 0, 0, 0);
+    // LAHF, ABM; SYSCALL, NX, RDTSCP, LM.
+    case 0x80000001: return answer(cpu, 0, 0, 0x21, 0x28100800);
+    case 0x80000002: return answer(cpu, 0x6c705378, 0x20656369, 0x74726976, 0x206c6175);
+    case 0x80000003: return answer(cpu, 0x00555043, 0, 0, 0); // "xSplice virtual CPU"
+    case 0x80000008: return answer(cpu, 0x3030, 0, 0, 0);
+    default: return answer(cpu, 0, 0, 0, 0);
+  }
+}
