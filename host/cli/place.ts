@@ -19,5 +19,6 @@ export function payloadAt(machine: Machine, va: bigint): string | undefined {
   const page = 4096n;
   return machine
     .payloads()
-    .find((payload) => va >= payload.va && va < payload.va + BigInt(payload.pages) * page)?.id;
+    .find((payload) => va >= payload.baseVa && va < payload.baseVa + BigInt(payload.pages) * page)
+    ?.id;
 }
