@@ -6,7 +6,7 @@ import type { Core } from "./core.js";
 import { decodeKeyStore, type Firmware } from "./firmware.js";
 
 export class FirmwareDesk {
-  private readonly pending = new Set<Promise<void>>();
+  private readonly pending = new Map<number, Promise<void>>();
 
   constructor(private readonly firmware: Firmware) {}
 
@@ -21,6 +21,8 @@ export class FirmwareDesk {
     const part = (off: number, length: number): Uint8Array =>
       core.bytes(number(off), number(length)).slice();
     const id = number(abi.FIRMWARE_REQUEST);
+    // Every repetition of the upload asks again: one answer is enough.
+    if (this.pending.has(id)) return 0;
     const request = {
       hash: number(abi.FIRMWARE_HASH),
       data: part(abi.FIRMWARE_DATA_OFF, abi.FIRMWARE_DATA_LEN),
@@ -35,13 +37,13 @@ export class FirmwareDesk {
       .then((verdict) => {
         if (current()) core.invoke("hv_firmware_answer", id, verdict);
       })
-      .finally(() => this.pending.delete(answered));
-    this.pending.add(answered);
+      .finally(() => this.pending.delete(id));
+    this.pending.set(id, answered);
     return 0;
   }
 
   /** Resolves when every request has its answer. */
   async settled(): Promise<void> {
-    while (this.pending.size > 0) await Promise.all(this.pending);
+    while (this.pending.size > 0) await Promise.all(this.pending.values());
   }
 }
