@@ -23,8 +23,14 @@ import { state_hash } from "./hv/state_hash";
 import { find_symbols, match_at, symbol_at } from "./hv/symbols";
 import { set_policy } from "./hv/xsm";
 import { REASON_BAD_ADDRESS, REASON_CPU_BUSY } from "./reasons";
+import { refusal_of } from "./xsplice/explain";
+import { set_keystore } from "./xsplice/keystore";
+import { map_count, write_map, write_payload } from "./xsplice/map";
+import { firmware_answer } from "./xsplice/signature_request";
+import { install_xsplice } from "./xsplice/sysctl";
 
 install_keyhandlers();
+install_xsplice();
 
 // --- the machine ---------------------------------------------------------------------------------
 
@@ -196,4 +202,37 @@ export function hv_policy(domain: i32, mask: u32): i32 {
 /** The refusal of the last operation. */
 export function hv_refusal(): u32 {
   return <u32>changetype<usize>(refusal());
+}
+/** The last refusal of the payload id (40 bytes) in I/O, 0 when there is none. */
+export function hv_refusal_of(): u32 {
+  return <u32>refusal_of(IO_OFF);
+}
+
+// --- live patching -------------------------------------------------------------------------------
+
+/** Places that are patched now. */
+export function hv_map_count(): u32 {
+  return map_count();
+}
+/** MAP_* in I/O. */
+export function hv_map_get(index: u32): i32 {
+  return write_map(IO_OFF, index) ? 0 : -ENOENT;
+}
+export function hv_payload_count(): u32 {
+  return header().payload_count;
+}
+/** PAYLOAD_INFO_* in I/O. */
+export function hv_payload_get(index: u32): i32 {
+  return write_payload(IO_OFF, index) ? 0 : -ENOENT;
+}
+/** Certificates, each {u32 length, DER bytes}, `len` bytes of them in staging. */
+export function hv_keystore(len: u32): i32 {
+  clear_refusal();
+  const h = header();
+  if (<u64>len > <u64>h.staging_frames << 12) return refuse(EINVAL, REASON_BAD_ADDRESS);
+  return set_keystore(<usize>h.staging_off, len);
+}
+/** The answer to a request of the import `firmware`: 0 or a REASON_SIG_*. */
+export function hv_firmware_answer(request: u32, verdict: u32): void {
+  firmware_answer(request, verdict);
 }

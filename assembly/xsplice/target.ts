@@ -31,7 +31,7 @@ export class Target {
   size: u64;
   room: u64; // size and padding behind it
   symbol: i32; // -1 none
-  pad0: u32;
+  named: u32; // 1: the payload names it; otherwise it gave an address alone
 }
 const TARGET = memory.data(32);
 
@@ -121,6 +121,7 @@ export function resolve_section(p: Payload, sections_va: u64, i: u32, hint_va: u
   if (off == 0) return refuse_pointer(place, i, at_va);
   const s = changetype<XspliceSection>(off);
   const t = target();
+  t.named = s.symbol != 0 ? 1 : 0;
   if (s.symbol == 0) {
     t.va = s.address;
     t.size = s.size;
@@ -187,7 +188,7 @@ export function resolve_reloc(p: Payload, r: XspliceReloc, known_symbol: u64, pl
 
 /** patch.addr of an inline patch: an offset into target(), or an address (K12). 0: neither. */
 export function inline_place(value: u64): u64 {
-  if (target().symbol >= 0 && value < target().size) return target().va + value;
+  if (target().named != 0 && value < target().size) return target().va + value;
   return is_hypervisor_va(value) ? value : 0;
 }
 if (XSPLICE_RELOC_SIZE != 64) ERROR("struct xsplice_reloc is 64 bytes");
