@@ -1,10 +1,10 @@
 // The exception table that a payload brings for its own code (R195): section `.ex_table`, Xen's format,
 // pairs of s32 {faulting instruction, continuation}, each relative to its own field. It is sorted by the
-// faulting instruction when the payload is loaded (livepatch-today 5.5); moving an entry changes what
-// its fields mean, so they are rebased to the table's start for the sort and back afterwards.
+// faulting instruction when the payload is loaded (livepatch-today 5.5).
 
 import { EFAULT, EINVAL } from "../abi";
 import { SHF_ALLOC } from "../hv/elf";
+import { sort_entries } from "../hv/extable_sort";
 import { refusal } from "../hv/refusal";
 import { REASON_PAYLOAD_POINTER, REASON_STRUCT_SIZE } from "../reasons";
 import {
@@ -16,46 +16,6 @@ import { Payload } from "./payload";
 const NAME_EXTABLE = memory.data<u8>([0x2e, 0x65, 0x78, 0x5f, 0x74, 0x61, 0x62, 0x6c, 0x65]);
 const NAME_EXTABLE_LEN: usize = 9; // ".ex_table"
 const ENTRY: usize = 8;
-
-@inline
-function key_at(base: usize, i: usize): i32 {
-  return load<i32>(base + i * ENTRY);
-}
-
-@inline
-function swap(base: usize, i: usize, j: usize): void {
-  const a = load<u64>(base + i * ENTRY);
-  store<u64>(base + i * ENTRY, load<u64>(base + j * ENTRY));
-  store<u64>(base + j * ENTRY, a);
-}
-
-function sift_down(base: usize, from: usize, count: usize): void {
-  let root = from;
-  for (;;) {
-    let child: usize = 2 * root + 1;
-    if (child >= count) return;
-    if (child + 1 < count && key_at(base, child) < key_at(base, child + 1)) child++;
-    if (key_at(base, root) >= key_at(base, child)) return;
-    swap(base, root, child);
-    root = child;
-  }
-}
-
-/** Heapsort: in place and n·log n whatever the order. */
-function sort_entries(base: usize, count: usize): void {
-  for (let i = count / 2; i > 0; i--) sift_down(base, i - 1, count);
-  for (let end = count; end > 1; end--) {
-    swap(base, 0, end - 1);
-    sift_down(base, 0, end - 1);
-  }
-}
-
-/** Adds (sign 1) or takes away (sign -1) each field's own distance from the table's start. */
-function rebase(base: usize, bytes: usize, sign: i32): void {
-  for (let at: usize = 0; at < bytes; at += 4) {
-    store<i32>(base + at, load<i32>(base + at) + sign * <i32>at);
-  }
-}
 
 /** Index of the first entry that leaves the payload's text; -1 when none does. */
 function find_stray(p: Payload, off: usize, va: u64, bytes: usize): i32 {
@@ -91,9 +51,7 @@ export function sort_extable(e: ElfFile, p: Payload): i32 {
       return rc;
     }
   }
-  rebase(place.mem_off, bytes, 1);
-  sort_entries(place.mem_off, bytes / ENTRY);
-  rebase(place.mem_off, bytes, -1);
+  sort_entries(place.mem_off, bytes);
   p.extable_va = place.va;
   p.extable_end_va = place.va + s.sh_size;
   return 0;

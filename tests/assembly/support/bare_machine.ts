@@ -4,7 +4,7 @@
 import { BUILD_ID_OFF, header } from "../../../assembly/hv/header";
 import { alloc_frames, OWNER_IMAGE } from "../../../assembly/hv/frames";
 import {
-  EXTABLES_OFF, FRAMES_OFF, HEADER_OFF, HEADER_SIZE, OWNERS_OFF, NR_FRAMES, PAYLOADS_OFF,
+  EXTABLES_OFF, FRAMES_END, FRAMES_OFF, HEADER_OFF, HEADER_SIZE, OWNERS_OFF, NR_FRAMES, PAYLOADS_OFF,
   PAYLOAD_SIZE, TASKLETS_OFF,
 } from "../../../assembly/hv/layout";
 import { new_root } from "../../../assembly/hv/pages";
@@ -19,8 +19,9 @@ export const TEXT_HI: u64 = 0xffff82d080200000;
 export const AREA_LO: u64 = 0xffff82d080300000;
 export const AREA_HI: u64 = 0xffff82d0a0000000;
 
-/** Frames that specs may use; zeroed by every reset. */
+/** Frames that specs may use, from the bottom and from the top; zeroed by every reset. */
 const USED_FRAMES: usize = 16384;
+const TOP_FRAMES: usize = 64;
 
 const MAX_SYMBOLS: u32 = 32;
 let symbols_off: usize = 0;
@@ -33,6 +34,7 @@ export function reset_machine(): void {
   memory.fill(EXTABLES_OFF, 0, TASKLETS_OFF - EXTABLES_OFF);
   memory.fill(OWNERS_OFF, 0, NR_FRAMES);
   memory.fill(FRAMES_OFF, 0, USED_FRAMES << 12);
+  memory.fill(FRAMES_END - (TOP_FRAMES << 12), 0, TOP_FRAMES << 12);
   const h = header();
   h.hv_root = <u64>new_root();
   h.text_lo_va = TEXT_LO;

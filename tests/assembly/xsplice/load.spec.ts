@@ -66,6 +66,7 @@ describe("load", () => {
     expect<i32>(load_file(b, p)).toBe(0);
     expect<u32>(count_frames(OWNER_STAGING)).toBe(0);
     expect<u32>(count_frames(OWNER_PAYLOAD)).toBe(3 + 1 + 1);
+    expect<u64>(machine_hash(256)).not.toBe(before);
     unload_payload(p);
     release_payload(p);
     expect<u64>(machine_hash(256)).toBe(before);
