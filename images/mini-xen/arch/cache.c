@@ -8,5 +8,5 @@ static void wbinvd_ipi(void *info)
 
 void flush_all_caches(void)
 {
-    on_selected_cpus(&cpu_online_map, wbinvd_ipi, NULL, 1);
+    on_selected_cpus(&cpu_online_map, wbinvd_ipi, NULL);
 }

@@ -30,15 +30,14 @@ static spinlock_t call_lock;
 static struct {
     void (*func)(void *);
     void *info;
-    u32 pending; /* CPUs that have not taken the call yet */
-    u32 running; /* CPUs that have not finished it */
+    u32 waiting; /* CPUs that have not finished it */
 } call_data;
 
 /*
- * Runs func on every CPU of the mask, this one included, with interrupts off. wait: until all are
- * done; otherwise until all have begun. Interrupts must be on, or two callers would deadlock.
+ * Runs func on every CPU of the mask, this one included, with interrupts off, and waits until all are
+ * done. Interrupts must be on, or two callers would deadlock.
  */
-void on_selected_cpus(const cpumask_t *mask, void (*func)(void *), void *info, bool wait)
+void on_selected_cpus(const cpumask_t *mask, void (*func)(void *), void *info)
 {
     u32 self = smp_processor_id(), others = 0;
     u64 flags;
@@ -48,8 +47,7 @@ void on_selected_cpus(const cpumask_t *mask, void (*func)(void *), void *info, b
         others += cpu != self && cpumask_test(mask, cpu);
     call_data.func = func;
     call_data.info = info;
-    call_data.pending = others;
-    __atomic_store_n(&call_data.running, others, __ATOMIC_RELEASE);
+    __atomic_store_n(&call_data.waiting, others, __ATOMIC_RELEASE);
     for (u32 cpu = 0; cpu < NR_CPUS; cpu++)
         if (cpu != self && cpumask_test(mask, cpu))
             send_IPI(cpu, CALL_FUNCTION_VECTOR);
@@ -58,23 +56,19 @@ void on_selected_cpus(const cpumask_t *mask, void (*func)(void *), void *info, b
         func(info);
         local_irq_restore(flags);
     }
-    while (__atomic_load_n(wait ? &call_data.running : &call_data.pending, __ATOMIC_ACQUIRE))
+    while (__atomic_load_n(&call_data.waiting, __ATOMIC_ACQUIRE))
         cpu_relax();
     spin_unlock(&call_lock);
 }
 
 void smp_call_function_interrupt(struct cpu_user_regs *regs)
 {
-    void (*func)(void *) = call_data.func;
-    void *info = call_data.info;
-
     ack_APIC();
     cpu_stat[smp_processor_id()].call_count++;
-    if (!__atomic_load_n(&call_data.pending, __ATOMIC_ACQUIRE))
-        return; /* an IPI of somebody else's making */
-    __atomic_fetch_sub(&call_data.pending, 1, __ATOMIC_ACQ_REL);
-    func(info);
-    __atomic_fetch_sub(&call_data.running, 1, __ATOMIC_ACQ_REL);
+    if (!__atomic_load_n(&call_data.waiting, __ATOMIC_ACQUIRE))
+        return; /* nobody called: an IPI of the machine's own */
+    call_data.func(call_data.info);
+    __atomic_fetch_sub(&call_data.waiting, 1, __ATOMIC_ACQ_REL);
 }
 
 /* Nothing to do: that the CPU has entered the hypervisor is the point. */

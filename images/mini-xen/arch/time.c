@@ -61,7 +61,7 @@ static noinline void time_calibration(void)
         return;
     calibration.total = total;
     calibration.semaphore = 0;
-    on_selected_cpus(&calibration.map, time_calibration_std_rendezvous, NULL, 1);
+    on_selected_cpus(&calibration.map, time_calibration_std_rendezvous, NULL);
 }
 
 void timer_softirq_action(void)

@@ -176,7 +176,7 @@ void spin_unlock(spinlock_t *lock);
 #define LOCAL_TIMER_VECTOR 0xfa
 void send_IPI(u32 cpu, u32 vector);
 void ack_APIC(void);
-void on_selected_cpus(const cpumask_t *mask, void (*func)(void *), void *info, bool wait);
+void on_selected_cpus(const cpumask_t *mask, void (*func)(void *), void *info);
 void flush_all_caches(void);
 
 /* Guest memory: the number of bytes that could not be copied. */
