@@ -17,12 +17,14 @@ import { acceptCount, acceptId } from "./upload.js";
 const { XSPLICE_STATUS_LOADED: LOADED, XSPLICE_STATUS_CHECKED: CHECKED } = abi;
 const { XSPLICE_STATUS_APPLIED: APPLIED, XSPLICE_STATUS_REVERTED: REVERTED } = abi;
 
+export type Client = Pick<XenControl, "get" | "failed" | "apply" | "revert" | "unload" | "check">;
+
 interface Action {
   /** States that the RFC's tool acts in (R167). */
   readonly allow: number;
   /** The state afterwards; `gone` when GET shall answer -ENOENT. */
   readonly expected: number | "gone";
-  issue(control: XenControl, id: string, options: ActionOptions): Promise<void>;
+  issue(control: Client, id: string, options: ActionOptions): Promise<void>;
 }
 
 const ACTIONS = {
@@ -63,15 +65,16 @@ interface Spent {
   timeNs: bigint;
 }
 
-class Attempt {
+/** One command on one payload; what it needs of a machine and a client is little. */
+export class Attempt {
   private readonly spent: Spent = { instructions: 0n, timeNs: 0n };
   private executed = false;
   private dots = 0;
 
   constructor(
     private readonly ctx: Context,
-    private readonly machine: Machine,
-    private readonly control: XenControl,
+    private readonly machine: Pick<Machine, "run">,
+    private readonly control: Client,
     private readonly name: ActionName,
     private readonly id: string,
   ) {}

@@ -34,9 +34,7 @@ export function keyIdentifier(key: KeyObject): Uint8Array {
       "sig-algo",
       `${key.asymmetricKeyType} keys are not accepted: RSA`,
     );
-  const bits = createPublicKey(
-    key.type === "private" ? key.export({ type: "pkcs8", format: "pem" }) : key,
-  );
+  const bits = key.type === "private" ? createPublicKey(key) : key;
   return createHash("sha1")
     .update(bits.export({ type: "pkcs1", format: "der" }))
     .digest();

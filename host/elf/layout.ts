@@ -7,7 +7,7 @@ import { type Atom, atomName } from "./atoms.js";
 import * as elf from "./constants.js";
 import type { ElfSymbol } from "./reader.js";
 import type { References } from "./references.js";
-import type { Role } from "./structures.js";
+import type { Role, Structures } from "./structures.js";
 import type { OutRela, OutSection, OutSymbol } from "./writer.js";
 
 interface Bin {
@@ -30,6 +30,7 @@ interface Destination {
   readonly flags: number;
 }
 
+const INT3 = 0xcc;
 const KEPT_FLAGS = elf.SHF_WRITE | elf.SHF_ALLOC | elf.SHF_EXECINSTR;
 
 function destination(atom: Atom, role: Role | undefined): Destination {
@@ -56,7 +57,7 @@ function alignmentOf(atom: Atom): number {
   return Math.min(atom.section.align, atom.start & -atom.start);
 }
 
-function assign(atoms: readonly Atom[], roles: ReadonlyMap<Atom, Role>): Map<Atom, Spot> {
+function assign(atoms: readonly Atom[], { roles, rooms }: Structures): Map<Atom, Spot> {
   const bins = new Map<string, Bin>();
   const spots = new Map<Atom, Spot>();
   const ordered = [...atoms].sort((a, b) => rank(roles.get(a)) - rank(roles.get(b)));
@@ -69,7 +70,7 @@ function assign(atoms: readonly Atom[], roles: ReadonlyMap<Atom, Role>): Map<Ato
     bin.atoms.push(atom);
     bin.flags |= flags;
     bin.align = Math.max(bin.align, align);
-    bin.size = at + atom.end - atom.start;
+    bin.size = at + Math.max(atom.end - atom.start, rooms.get(atom) ?? 0);
     // Where zeros and bytes meet under one name, zeros are written out.
     if (type !== elf.SHT_NOBITS) bin.type = type;
     spots.set(atom, { bin, at });
@@ -92,7 +93,9 @@ const rank = (role: Role | undefined): number => RANKS.indexOf(role);
 
 function contentOf(bin: Bin, spots: ReadonlyMap<Atom, Spot>, refs: References): Uint8Array {
   if (bin.type === elf.SHT_NOBITS) return new Uint8Array(0);
-  const data = new Uint8Array(bin.size);
+  // Nothing shall run into what lies between two functions.
+  const filler = (bin.flags & elf.SHF_EXECINSTR) !== 0 ? INT3 : 0;
+  const data = new Uint8Array(bin.size).fill(filler);
   for (const atom of bin.atoms) {
     const at = spots.get(atom)?.at ?? 0;
     const own = atom.section.data.subarray(atom.start, atom.end);
@@ -109,10 +112,10 @@ type Section = Omit<OutSection, "relas"> & { relas: OutRela[] };
 /** Lays the pieces out and returns what `writeElf` takes. */
 export function layOut(
   atoms: readonly Atom[],
-  roles: ReadonlyMap<Atom, Role>,
+  structures: Structures,
   refs: References,
 ): { sections: OutSection[]; symbols: OutSymbol[] } {
-  const spots = assign(atoms, roles);
+  const spots = assign(atoms, structures);
   const bins = [...new Set([...spots.values()].map(({ bin }) => bin))];
   const sectionOf = new Map<Bin, Section>(
     bins.map((bin) => {

@@ -12,7 +12,7 @@ import { FileError } from "./error.js";
 import { layOut } from "./layout.js";
 import { type ElfFile, readElf } from "./reader.js";
 import { References } from "./references.js";
-import { type Role, StructureWalk } from "./structures.js";
+import { StructureWalk } from "./structures.js";
 import { writeElf } from "./writer.js";
 
 export interface Packed {
@@ -90,8 +90,7 @@ export function pack(bytes: Uint8Array): Packed {
   const reached = reach(file, atoms, refs, [structures.root, ...structures.roles.keys()]);
   for (const atom of reached) refuseForeign(atom);
   const kept = atoms.all().filter((atom) => reached.has(atom));
-  const roles: ReadonlyMap<Atom, Role> = structures.roles;
-  const { sections, symbols } = layOut(kept, roles, refs);
+  const { sections, symbols } = layOut(kept, structures, refs);
   const rest = atoms.all().filter((atom) => !reached.has(atom) && atom.symbols.length > 0);
   return {
     bytes: writeElf(sections, symbols),

@@ -23,10 +23,11 @@ export function signPayload(file: Uint8Array, { key, hash, signer = "" }: SignOp
   if (Buffer.byteLength(signer) > 255)
     throw new FileError(EINVAL, "sig-format", "a signer's name has at most 255 bytes");
   const signature = createSign(hash).update(elf).sign(key);
-  return Buffer.concat([
-    elf,
-    encodeTrailer({ hash, signature, keyId: keyIdentifier(key), signer }),
-  ]);
+  const added = encodeTrailer({ hash, signature, keyId: keyIdentifier(key), signer });
+  const signed = new Uint8Array(elf.length + added.length);
+  signed.set(elf);
+  signed.set(added, elf.length);
+  return signed;
 }
 
 export interface Verified {

@@ -6,6 +6,7 @@
 
 import * as abi from "../../assembly/abi.js";
 import { type Atom, type Atoms, atomName } from "./atoms.js";
+import { SHF_EXECINSTR } from "./constants.js";
 import { FileError } from "./error.js";
 import type { ElfFile } from "./reader.js";
 import type { Reference, References } from "./references.js";
@@ -26,6 +27,8 @@ export interface Structures {
   readonly name: string;
   readonly patches: number;
   readonly roles: ReadonlyMap<Atom, Role>;
+  /** Bytes that a patch says its code has, where that is more than the code itself. */
+  readonly rooms: ReadonlyMap<Atom, number>;
 }
 
 /** A place in a piece, as an offset in its section. */
@@ -46,11 +49,14 @@ function u32(atom: Atom, offset: number): number {
 }
 
 function placeOf(ref: Reference | undefined): Place | undefined {
-  return ref?.target ? { atom: ref.target, at: Number(ref.at) } : undefined;
+  const atom = ref?.target;
+  if (!atom || ref.at < BigInt(atom.start) || ref.at > BigInt(atom.end)) return undefined;
+  return { atom, at: Number(ref.at) };
 }
 
 export class StructureWalk {
   private readonly roles = new Map<Atom, Role>();
+  private readonly rooms = new Map<Atom, number>();
   private patches = 0;
 
   constructor(
@@ -65,7 +71,13 @@ export class StructureWalk {
     this.code(this.follow(root, root.start + 32, "the root's `new`"), true);
     const old = placeOf(this.refs.pointer(root, root.start + 40));
     if (old) this.code(old, false);
-    return { root, name: this.nameOf(root), patches: this.patches, roles: this.roles };
+    return {
+      root,
+      name: this.nameOf(root),
+      patches: this.patches,
+      roles: this.roles,
+      rooms: this.rooms,
+    };
   }
 
   private findRoot(): Atom {
@@ -190,15 +202,26 @@ export class StructureWalk {
       this.leaf(atom, at, "symbols", abi.XSPLICE_SYMBOL_SIZE, `${what}.symbol`);
     } else if (isNew && u32(atom, at) === abi.XSPLICE_PATCH_RELOC_TEXT) {
       const content = this.follow(atom, at + 16, `${what}.content`);
-      const size = u32(atom, at + 4);
-      if (content.at + size > content.atom.end)
-        throw new FileError(
-          abi.EINVAL,
-          "size",
-          `${what}: ${size} bytes reach past the end of ${atomName(content.atom)}`,
-        );
+      this.reserve(content, u32(atom, at + 4), what);
       this.role(content.atom, "text");
     }
+  }
+
+  /**
+   * `size` bounds the new code. C cannot say how long a function is, so an author gives a bound that
+   * may be too large: room is kept for it. Of an array of bytes the size is known, and must hold.
+   */
+  private reserve({ atom, at }: Place, size: number, what: string): void {
+    const wanted = at - atom.start + size;
+    if (wanted > atom.end - atom.start && (atom.section.flags & SHF_EXECINSTR) === 0)
+      throw new FileError(
+        abi.EINVAL,
+        "size",
+        `${what}: ${size} bytes reach past the end of ${atomName(atom)}`,
+      );
+    if (size > abi.XSPLICE_PAYLOAD_MAX)
+      throw new FileError(abi.EINVAL, "size", `${what}: ${size} bytes are more than a payload has`);
+    this.rooms.set(atom, Math.max(this.rooms.get(atom) ?? 0, wanted));
   }
 
   /** A structure without an array around it; a null pointer stays for the hypervisor to judge. */

@@ -117,7 +117,8 @@ function assemble(headers: readonly Header[], names: Strings): Uint8Array {
     return at;
   });
   const tableAt = Math.ceil(end / 8) * 8;
-  const file = Buffer.alloc(tableAt + headers.length * SHDR_SIZE);
+  const bytes = new Uint8Array(tableAt + headers.length * SHDR_SIZE);
+  const file = Buffer.from(bytes.buffer);
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   file.writeUInt16LE(ET_REL, 16);
   file.writeUInt16LE(EM_X86_64, 18);
@@ -142,7 +143,7 @@ function assemble(headers: readonly Header[], names: Strings): Uint8Array {
     file.writeBigUInt64LE(BigInt(header.align), o + 48);
     file.writeBigUInt64LE(BigInt(header.entsize), o + 56);
   }
-  return file;
+  return bytes;
 }
 
 const EMPTY = new Uint8Array(0);
