@@ -19,7 +19,9 @@ import { PLACE_ELF_SECTION, PLACE_ELF_SYMBOL } from "../reasons";
 export const LOADER_SCRATCH_OFF: usize = SCRATCH_OFF + SCRATCH_SIZE / 2;
 export const LOADER_SCRATCH_SIZE: usize = SCRATCH_SIZE / 2;
 
-/** Table entries may be longer than their struct (today's Xen takes e_shentsize etc. as strides). */
+/**
+ * Table entries may be longer than their struct (today's Xen takes e_shentsize etc. as strides).
+ */
 export const POLICY_STRIDES: u32 = 0x1;
 /** Entries of an exception table must lie in the payload's own text. */
 export const POLICY_EXTABLE_INSIDE: u32 = 0x2;
@@ -119,7 +121,9 @@ export function value_of(e: ElfFile, index: u32): u64 {
   return load<u64>(e.values_off + (<usize>index << 3));
 }
 
-/** False for symbols that a relocation must not use. An absolute symbol may have NO_VALUE's value. */
+/**
+ * False for symbols that a relocation must not use. An absolute symbol may have NO_VALUE's value.
+ */
 export function has_value(e: ElfFile, index: u32): bool {
   if (value_of(e, index) != NO_VALUE) return true;
   const s = symbol(e, index);

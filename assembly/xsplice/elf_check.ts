@@ -119,8 +119,8 @@ function has_bytes(s: Shdr): bool {
 }
 
 /**
- * 11 every section's bytes are inside the file, behind the ELF header. After this the ELF file has an
- * end, `e.elf_size`: the largest extent of headers and sections (K64).
+ * 11 every section's bytes are inside the file, behind the ELF header. After this the ELF file
+ * has an end, `e.elf_size`: the largest extent of headers and sections (K64).
  */
 export function check_extent(e: ElfFile): i32 {
   let end: u64 = EHDR_SIZE;
@@ -230,12 +230,14 @@ export function check_symbol_table(e: ElfFile): i32 {
   return 0;
 }
 
-/** Longest name of a symbol. Bounds the work that a million symbols sharing one name could cause. */
+/**
+ * Longest name of a symbol. Bounds the work that a million symbols sharing one name could cause.
+ */
 export const SYMBOL_NAME_MAX: u32 = 1023;
 
 /**
- * 20 symbol names, 21 of bearable length. After this, symbol_name() is a terminated string for every
- * symbol.
+ * 20 symbol names, 21 of bearable length. After this, symbol_name() is a terminated string for
+ * every symbol.
  */
 export function check_symbol_names(e: ElfFile): i32 {
   for (let i: u32 = 1; i < e.nsyms; i++) {

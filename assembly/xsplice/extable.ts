@@ -1,6 +1,6 @@
-// The exception table that a payload brings for its own code (R195): section `.ex_table`, Xen's format,
-// pairs of s32 {faulting instruction, continuation}, each relative to its own field. It is sorted by the
-// faulting instruction when the payload is loaded (livepatch-today 5.5).
+// The exception table that a payload brings for its own code (R195): section `.ex_table`, Xen's
+// format, pairs of s32 {faulting instruction, continuation}, each relative to its own field. It
+// is sorted by the faulting instruction when the payload is loaded (livepatch-today 5.5).
 
 import { EFAULT, EINVAL } from "../abi";
 import { SHF_ALLOC } from "../hv/elf";

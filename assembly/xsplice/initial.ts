@@ -1,7 +1,7 @@
 // The writable part of a payload as it was when it had just been loaded. REVERTED payloads may be
-// applied again without a new upload (R127), and must then start from fresh data, not from what the
-// first life left behind (98b728a7b2, 66d3f83db6). Pages at the end that are all zero (.bss) are not
-// kept: zero is what they are reset to.
+// applied again without a new upload (R127), and must then start from fresh data, not from what
+// the first life left behind (98b728a7b2, 66d3f83db6). Pages at the end that are all zero (.bss)
+// are not kept: zero is what they are reset to.
 
 import { ENOMEM } from "../abi";
 import { alloc_frames, OWNER_PAYLOAD, pages_for } from "../hv/frames";

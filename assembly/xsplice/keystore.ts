@@ -1,6 +1,7 @@
-// The keys that payloads may be signed with: X.509 certificates in DER, as the host handed them over at
-// boot. The core stores them and never looks inside; the firmware does. In the machine's memory, so that
-// a saved machine keeps its keys. Layout: u32 bytes used, then entries {u32 length, DER bytes}.
+// The keys that payloads may be signed with: X.509 certificates in DER, as the host handed them
+// over at boot. The core stores them and never looks inside; the firmware does. In the machine's
+// memory, so that a saved machine keeps its keys. Layout: u32 bytes used, then entries {u32
+// length, DER bytes}.
 
 import { EINVAL, ENOSPC } from "../abi";
 import { is_inside } from "../hv/elf";
@@ -18,7 +19,10 @@ export function keystore_entries_off(): usize {
   return KEYSTORE_OFF + ENTRIES;
 }
 
-/** Replaces all keys by the entries at linear `from_off`. -ENOSPC, -EINVAL when they do not add up. */
+/**
+ * Replaces all keys by the entries at linear `from_off`. -ENOSPC, -EINVAL when they do not add
+ * up.
+ */
 export function set_keystore(from_off: usize, len: u32): i32 {
   if (<usize>len > <usize>KEYSTORE_SIZE - ENTRIES) {
     const rc = refuse(ENOSPC, REASON_BOOT_PARAMETER);

@@ -1,9 +1,9 @@
-// From the bytes of a file to a payload in memory. A list of passes, each 0 or -errno with a refusal;
-// between them, what is true from there on. Specification: RFC "Design of payload format"; requirements
-// A2-A4, R217, R225.
+// From the bytes of a file to a payload in memory. A list of passes, each 0 or -errno with a
+// refusal; between them, what is true from there on. Specification: RFC "Design of payload
+// format"; requirements A2-A4, R217, R225.
 //
-// Build aside, then commit: everything up to the last pass happens in the payload's own frames, which
-// nobody else can see. A failure anywhere gives back all of it; the machine is as it was.
+// Build aside, then commit: everything up to the last pass happens in the payload's own frames,
+// which nobody else can see. A failure anywhere gives back all of it; the machine is as it was.
 
 import { ENOMEM } from "../abi";
 import { free_frames } from "../hv/frames";
@@ -109,9 +109,9 @@ function free_parts(p: Payload): void {
 }
 
 /**
- * Loads the RFC's payload of `size` bytes at linear `raw_off` for `p`, a claimed record that has its
- * id. 0: the loader's fields of `p` are set and its memory is mapped. Otherwise -errno, the refusal
- * says why, and nothing is left behind; -EAGAIN: the firmware is still at the signature.
+ * Loads the RFC's payload of `size` bytes at linear `raw_off` for `p`, a claimed record that has
+ * its id. 0: the loader's fields of `p` are set and its memory is mapped. Otherwise -errno, the
+ * refusal says why, and nothing is left behind; -EAGAIN: the firmware is still at the signature.
  */
 export function load_payload(raw_off: usize, size: usize, p: Payload, domain: i32): i32 {
   const e = elf_file();

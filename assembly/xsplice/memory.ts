@@ -1,6 +1,6 @@
 // From a payload's virtual addresses to linear memory. A payload's frames are adjacent, so one
-// subtraction translates; what has to be checked is that the bytes belong to one of its three regions
-// and not to the padding between them.
+// subtraction translates; what has to be checked is that the bytes belong to one of its three
+// regions and not to the padding between them.
 
 import { PERM_R, PERM_W, PERM_X } from "../abi";
 import { Payload } from "./payload";

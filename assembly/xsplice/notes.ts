@@ -1,12 +1,15 @@
-// ELF notes that a payload brings: its own build-id in `.note.gnu.build-id` (R200, R201), by which other
-// payloads can depend on it (R198). A payload made by `gcc -c` has none, `ld -r --build-id` gives it
-// one. Format: gABI "Note Section"; name "GNU", type 3, an id of any length (R201).
+// ELF notes that a payload brings: its own build-id in `.note.gnu.build-id` (R200, R201), by
+// which other payloads can depend on it (R198). A payload made by `gcc -c` has none, `ld -r
+// --build-id` gives it one. Format: gABI "Note Section"; name "GNU", type 3, an id of any length
+// (R201).
 
 import { EEXIST, EINVAL } from "../abi";
 import { Nhdr, NHDR_SIZE, NT_GNU_BUILD_ID, SHF_ALLOC, SHT_NOBITS } from "../hv/elf";
 import { refusal, refuse } from "../hv/refusal";
 import { REASON_PAYLOAD_EXISTS, REASON_STRUCT_SIZE } from "../reasons";
-import { ElfFile, find_section, refuse_section, refused_value, section, section_place } from "./elf";
+import {
+  ElfFile, find_section, refuse_section, refused_value, section, section_place,
+} from "./elf";
 import { payload_off } from "./memory";
 import { copy_id, first_payload, is_payload, next_payload, Payload } from "./payload";
 

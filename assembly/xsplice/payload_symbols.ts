@@ -1,7 +1,8 @@
-// The symbols that a loaded payload keeps: for payloads that come after it (undefined names are looked
-// up here once the image does not know them), and for everybody who wants an address to have a name:
-// traces, disassembly, refusals (R196; a57b4074ab: from upload on, not from apply). In frames of their
-// own, sorted by nothing: a payload has few symbols and they are searched by hash.
+// The symbols that a loaded payload keeps: for payloads that come after it (undefined names are
+// looked up here once the image does not know them), and for everybody who wants an address to
+// have a name: traces, disassembly, refusals (R196; a57b4074ab: from upload on, not from apply).
+// In frames of their own, sorted by nothing: a payload has few symbols and they are searched by
+// hash.
 
 import { ENOMEM } from "../abi";
 import {
@@ -50,7 +51,9 @@ function is_kept(e: ElfFile, s: Sym): bool {
   return !(merged && load<u8>(name) == 0x2e && load<u8>(name + 1) == 0x4c); // ".L"
 }
 
-/** After this the payload knows its symbols; none of them is visible before the payload is listed. */
+/**
+ * After this the payload knows its symbols; none of them is visible before the payload is listed.
+ */
 export function keep_symbols(e: ElfFile, p: Payload): i32 {
   let count: u32 = 0;
   let names: u64 = 0;

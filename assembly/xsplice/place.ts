@@ -1,13 +1,13 @@
-// Where a payload's sections go (R8, R183, R217). Every SHF_ALLOC section is appended, in the order of
-// the section headers, to one of three regions by its flags; the regions lie page-aligned one behind
-// the other, in adjacent frames and at adjacent virtual addresses:
+// Where a payload's sections go (R8, R183, R217). Every SHF_ALLOC section is appended, in the
+// order of the section headers, to one of three regions by its flags; the regions lie
+// page-aligned one behind the other, in adjacent frames and at adjacent virtual addresses:
 //
 //   guard | text R-X | rw RW- | ro R-- | guard
 //
-// The frames are adjacent so that copying, relocating and validating work on linear memory. The address
-// is the first fit in the payload area, within ±2 GB of the image's text where that is possible, with
-// an unmapped page on both sides (shared with the neighbours). Nothing is mapped yet: secure.ts does
-// that when all is well.
+// The frames are adjacent so that copying, relocating and validating work on linear memory. The
+// address is the first fit in the payload area, within ±2 GB of the image's text where that is
+// possible, with an unmapped page on both sides (shared with the neighbours). Nothing is mapped
+// yet: secure.ts does that when all is well.
 
 import { ENOMEM, EOPNOTSUPP } from "../abi";
 import { SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS } from "../hv/elf";
@@ -45,8 +45,8 @@ function region_of_flags(flags: u64): u32 {
 }
 
 /**
- * Gives each loaded section its place relative to its region, and the payload its three sizes. After
- * this, section_place(i).va is an offset in the region and `region` says in which one.
+ * Gives each loaded section its place relative to its region, and the payload its three sizes.
+ * After this, section_place(i).va is an offset in the region and `region` says in which one.
  */
 export function classify_sections(e: ElfFile, p: Payload): i32 {
   p.text_size = 0;
@@ -82,7 +82,9 @@ export function classify_sections(e: ElfFile, p: Payload): i32 {
   return 0;
 }
 
-/** First run of `pages` unmapped pages in [lo, hi) with an unmapped page on both sides; 0 if none. */
+/**
+ * First run of `pages` unmapped pages in [lo, hi) with an unmapped page on both sides; 0 if none.
+ */
 function find_va(lo: u64, hi: u64, pages: u64): u64 {
   const root = <usize>header().hv_root;
   let run: u64 = 0;

@@ -1,5 +1,5 @@
-// Relocations of the payload itself: AMD64 psABI, table 4.9, with its letters. S value of the symbol,
-// A addend, P place.
+// Relocations of the payload itself: AMD64 psABI, table 4.9, with its letters. S value of the
+// symbol, A addend, P place.
 //
 //   0  R_X86_64_NONE   nothing
 //   1  R_X86_64_64     S + A       64 bits
@@ -9,10 +9,10 @@
 //   11 R_X86_64_32S    S + A       32 bits, sign-extended
 //   24 R_X86_64_PC64   S + A - P   64 bits
 //
-// Order of work for each entry: bounds of r_offset, symbol, value, range, then one write; a value that
-// does not fit is never written. The fast loop knows the types that compilers emit by the million and
-// nothing about errors: it stops at the first entry that is not plain sailing and leaves it to
-// `relocate_slowly`, which does the same work with every check spelled out.
+// Order of work for each entry: bounds of r_offset, symbol, value, range, then one write; a value
+// that does not fit is never written. The fast loop knows the types that compilers emit by the
+// million and nothing about errors: it stops at the first entry that is not plain sailing and
+// leaves it to `relocate_slowly`, which does the same work with every check spelled out.
 
 import { EINVAL, EOPNOTSUPP, EOVERFLOW } from "../abi";
 import { Rela, SHF_ALLOC, SHT_RELA } from "../hv/elf";
@@ -118,9 +118,9 @@ function relocate_slowly(
 }
 
 /**
- * The fast loop over entries [off, end), `stride` bytes each, of a table whose target of at least 8
- * bytes is at linear `to_off`, virtual `to_va`. It does 64, PC32 and PLT32 whose place leaves 8 bytes
- * to the section's end. Returns the offset of the first entry that it did not do, or `end`.
+ * The fast loop over entries [off, end), `stride` bytes each, of a table whose target of at least
+ * 8 bytes is at linear `to_off`, virtual `to_va`. It does 64, PC32 and PLT32 whose place leaves 8
+ * bytes to the section's end. Returns the offset of the first entry that it did not do, or `end`.
  */
 export function relocate_run(
   off: usize, end: usize, stride: usize, to_off: usize, to_va: u64, last_place: u64,
@@ -172,7 +172,9 @@ function relocate_table(e: ElfFile, table: u32): i32 {
   return 0;
 }
 
-/** After this the payload's bytes are what will run; what they refer to is where they think it is. */
+/**
+ * After this the payload's bytes are what will run; what they refer to is where they think it is.
+ */
 export function relocate(e: ElfFile): i32 {
   for (let i: u32 = 1; i < e.shnum; i++) {
     const s = section(e, i);

@@ -1,17 +1,19 @@
 // What every symbol of the payload's ELF file stands for (R67, R202, R204; D2 `sym-missing`,
-// `sym-ambiguous`). Defined ones are section address + st_value; undefined ones are looked up in the
-// image, `file.c#name` included, then among the global symbols of the payloads loaded before. A name
-// means the image's global symbol if there is exactly one, as for any linker; otherwise it must mean
-// one address, or the refusal lists the candidates.
+// `sym-ambiguous`). Defined ones are section address + st_value; undefined ones are looked up in
+// the image, `file.c#name` included, then among the global symbols of the payloads loaded before.
+// A name means the image's global symbol if there is exactly one, as for any linker; otherwise it
+// must mean one address, or the refusal lists the candidates.
 //
-// After this pass e.values holds the value of each symbol, or NO_VALUE where a relocation must not use
-// it: symbol 0, and what is defined in a section that is not loaded.
+// After this pass e.values holds the value of each symbol, or NO_VALUE where a relocation must
+// not use it: symbol 0, and what is defined in a section that is not loaded.
 
 import { EINVAL, ENOENT, REGION_INIT, SYMBOL_MATCHES_MAX, XEN_XSPLICE_ID_SIZE } from "../abi";
 import { SHN_ABS, SHN_UNDEF, STB_LOCAL } from "../hv/elf";
 import { refusal, REFUSAL_CANDIDATES } from "../hv/refusal";
 import { region_of } from "../hv/regions";
-import { find_symbols, match_at, match_count, name_hash, symbol as image_symbol } from "../hv/symbols";
+import {
+  find_symbols, match_at, match_count, name_hash, symbol as image_symbol,
+} from "../hv/symbols";
 import { REASON_INIT_TEXT, REASON_SYM_AMBIGUOUS, REASON_SYM_MISSING } from "../reasons";
 import {
   ElfFile, NO_VALUE, POLICY_NO_INIT, refuse_symbol, section_place, string_length, symbol,

@@ -1,8 +1,8 @@
-// Was this payload built for another hypervisor? Asked before the payload is relocated, when a symbol
-// could not be found: then the build, not the symbol, is what the user has to look at (A14). The
-// hypervisor's id is found through the ELF file itself: the relocation of `xsplice.id`, offset 16 of
-// the root section, names the string. The verdict that counts is CHECK's (R24, K6); this is a hint, so
-// whatever is unusual here means "cannot tell".
+// Was this payload built for another hypervisor? Asked before the payload is relocated, when a
+// symbol could not be found: then the build, not the symbol, is what the user has to look at
+// (A14). The hypervisor's id is found through the ELF file itself: the relocation of
+// `xsplice.id`, offset 16 of the root section, names the string. The verdict that counts is
+// CHECK's (R24, K6); this is a hint, so whatever is unusual here means "cannot tell".
 
 import { Rela, RELA_SIZE, SHN_LORESERVE, SHT_NOBITS, SHT_RELA } from "../hv/elf";
 import { BUILD_ID_OFF, header } from "../hv/header";
@@ -49,7 +49,10 @@ function same_text(off: usize, len: u32): i32 {
   return same ? 1 : 0;
 }
 
-/** True when the payload names another build. Copies up to `limit` bytes of its id to `to_off` then. */
+/**
+ * True when the payload names another build. Copies up to `limit` bytes of its id to `to_off`
+ * then.
+ */
 export function other_build(e: ElfFile, to_off: usize, limit: usize): bool {
   if (header().build_id_len == 0 || e.root == 0) return false;
   const r = find_id_rela(e);

@@ -11,7 +11,9 @@ import {
   REASON_PAYLOAD_POINTER, REASON_PAYLOAD_VERSION, REASON_ROOT_MANY, REASON_ROOT_MISSING,
   REASON_STRUCT_SIZE,
 } from "../reasons";
-import { ElfFile, find_section, refuse_section, refused_value, section, section_place } from "./elf";
+import {
+  ElfFile, find_section, refuse_section, refused_value, section, section_place,
+} from "./elf";
 import { payload_off, payload_string, STRING_OUTSIDE } from "./memory";
 import { Payload } from "./payload";
 import { check_code } from "./root_code";
@@ -88,8 +90,9 @@ function check_id(p: Payload, root: XspliceRoot): i32 {
 }
 
 /**
- * struct xsplice and everything that it reaches. After this every pointer in the payload's structures
- * is 0 where that is allowed or leads into the payload, every count has its array, every string ends.
+ * struct xsplice and everything that it reaches. After this every pointer in the payload's
+ * structures is 0 where that is allowed or leads into the payload, every count has its array,
+ * every string ends.
  */
 export function check_root(e: ElfFile, p: Payload): i32 {
   const place = section_place(e, e.root);

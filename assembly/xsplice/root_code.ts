@@ -1,8 +1,10 @@
-// `struct xsplice_code` and its arrays: relocs, sections, patches, and the symbols and howtos that they
-// point to. Every structure is validated where it lies in the loaded payload, element by element, with
-// the element's number in the refusal. Specification: requirements A2 (R26-R62), K4, K12-K17.
+// `struct xsplice_code` and its arrays: relocs, sections, patches, and the symbols and howtos
+// that they point to. Every structure is validated where it lies in the loaded payload, element
+// by element, with the element's number in the refusal. Specification: requirements A2 (R26-R62),
+// K4, K12-K17.
 //
-// In a refusal `index` is the number of the element and `index2` says whose it is: 0 `new`, 1 `old`.
+// In a refusal `index` is the number of the element and `index2` says whose it is: 0 `new`, 1
+// `old`.
 
 import {
   EFAULT, EINVAL, XSPLICE_CODE_SIZE, XSPLICE_HOWTO_FLAG_PC_REL, XSPLICE_HOWTO_FLAG_SIGN,
@@ -103,7 +105,9 @@ function check_howto(p: Payload, va: u64, index: u32): i32 {
 }
 
 /** A place is known by its address, by its symbol, or by both (R31, R56); not by neither. */
-function check_target(p: Payload, symbol: u64, address: u64, place: u32, index: u32, old: bool): i32 {
+function check_target(
+  p: Payload, symbol: u64, address: u64, place: u32, index: u32, old: bool,
+): i32 {
   if (symbol != 0) return check_symbol(p, symbol, index, old);
   return address != 0 ? 0 : refuse_here(place, index, old, EFAULT, REASON_PAYLOAD_POINTER, 0);
 }

@@ -1,6 +1,6 @@
-// Makes a loaded payload part of the hypervisor's address space: text R-X, rw RW-, ro R--, never W+X
-// (R217), unmapped pages around it. Until here nothing outside the payload's own frames has changed;
-// this is the loader's commit, and it is all or nothing.
+// Makes a loaded payload part of the hypervisor's address space: text R-X, rw RW-, ro R--, never
+// W+X (R217), unmapped pages around it. Until here nothing outside the payload's own frames has
+// changed; this is the loader's commit, and it is all or nothing.
 
 import { ENOMEM, PERM_R, PERM_W, PERM_X } from "../abi";
 import { header } from "../hv/header";

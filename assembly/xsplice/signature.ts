@@ -2,8 +2,8 @@
 // headers and sections, and exactly there:
 //
 //   "~Module signature appended~\n"   28 bytes
-//   struct elf_payload_signature      12 bytes: algo, hash, id_type, signer_len, key_id_len, pad[3],
-//                                     sig_len (big-endian)
+//   struct elf_payload_signature      12 bytes: algo, hash, id_type, signer_len, key_id_len,
+//                                     pad[3], sig_len (big-endian)
 //   signature, key identifier, signer's name
 //
 // and the file ends. What is signed is the file up to the ELF's end, as uploaded. This is the RFC's
@@ -113,9 +113,9 @@ function refuse_verdict(verdict: u32): i32 {
 }
 
 /**
- * After this the payload is signed by a key of this machine, or the machine does not ask for that. A
- * trailer that is there is always judged: its form always, its signature if the machine has any key.
- * -EAGAIN until the firmware has answered; the caller repeats the upload.
+ * After this the payload is signed by a key of this machine, or the machine does not ask for
+ * that. A trailer that is there is always judged: its form always, its signature if the machine
+ * has any key. -EAGAIN until the firmware has answered; the caller repeats the upload.
  */
 export function check_signature(e: ElfFile, p: Payload, domain: i32): i32 {
   const required = (header().options & OPTION_REQUIRE_SIGNATURE) != 0;

@@ -1,11 +1,11 @@
-// Questions to the firmware that take their time (R100, A14, K38, K39). UPLOAD returns -EAGAIN and the
-// caller repeats it; the repetition is recognised by domain, id, size and *all* bytes, of which a copy
-// is kept meanwhile: a hash that is not cryptographic would let a caller get one file verified and
-// another one loaded. The payload is not listed while it waits.
+// Questions to the firmware that take their time (R100, A14, K38, K39). UPLOAD returns -EAGAIN
+// and the caller repeats it; the repetition is recognised by domain, id, size and *all* bytes, of
+// which a copy is kept meanwhile: a hash that is not cryptographic would let a caller get one
+// file verified and another one loaded. The payload is not listed while it waits.
 //
-// A few questions may be open at once; a new one takes the place of the oldest. An unanswered question
-// is asked again with every repetition, so that a machine that was saved in between does not wait for
-// an answer that died with its process.
+// A few questions may be open at once; a new one takes the place of the oldest. An unanswered
+// question is asked again with every repetition, so that a machine that was saved in between does
+// not wait for an answer that died with its process.
 
 import {
   FIRMWARE_DATA_LEN, FIRMWARE_DATA_OFF, FIRMWARE_HASH, FIRMWARE_KEY_ID_LEN, FIRMWARE_KEY_ID_OFF,
@@ -163,7 +163,9 @@ export function ask_firmware(t: Trailer, size: u32, id_off: usize, domain: i32):
   return verdict;
 }
 
-/** hv_firmware_answer. `verdict` 0 or REASON_SIG_*. A question that is no longer open is ignored. */
+/**
+ * hv_firmware_answer. `verdict` 0 or REASON_SIG_*. A question that is no longer open is ignored.
+ */
 export function firmware_answer(request: u32, verdict: u32): void {
   for (let i: u32 = 0; i < NR_QUESTIONS; i++) {
     const q = question(i);

@@ -1,6 +1,7 @@
-// The payload's structures as gcc -m64 lays them out (RFC "Design of payload format", requirements A2;
-// K1: the sizes that the RFC states are those of a packed or a 32-bit build). Pointers are virtual
-// addresses once the payload is relocated. Field names are the RFC's; `isns` is its spelling (K9).
+// The payload's structures as gcc -m64 lays them out (RFC "Design of payload format",
+// requirements A2; K1: the sizes that the RFC states are those of a packed or a 32-bit build).
+// Pointers are virtual addresses once the payload is relocated. Field names are the RFC's; `isns`
+// is its spelling (K9).
 
 import {
   XSPLICE_CODE_SIZE, XSPLICE_HOWTO_SIZE, XSPLICE_PATCH_SIZE, XSPLICE_RELOC_SIZE,

@@ -4,8 +4,8 @@
 import { BUILD_ID_OFF, header } from "../../../assembly/hv/header";
 import { alloc_frames, OWNER_IMAGE } from "../../../assembly/hv/frames";
 import {
-  EXTABLES_OFF, FRAMES_END, FRAMES_OFF, HEADER_OFF, HEADER_SIZE, OWNERS_OFF, NR_FRAMES, PAYLOADS_OFF,
-  PAYLOAD_SIZE, TASKLETS_OFF,
+  EXTABLES_OFF, FRAMES_END, FRAMES_OFF, HEADER_OFF, HEADER_SIZE, NR_FRAMES, OWNERS_OFF,
+  PAYLOADS_OFF, PAYLOAD_SIZE, TASKLETS_OFF,
 } from "../../../assembly/hv/layout";
 import { new_root } from "../../../assembly/hv/pages";
 import { NR_PAYLOADS } from "../../../assembly/hv/param";
@@ -114,7 +114,10 @@ function hash_range(hash: u64, off: usize, len: usize): u64 {
   return hash;
 }
 
-/** What a failed load must leave as it was: page tables, frames and their owners, exception tables. */
+/**
+ * What a failed load must leave as it was: page tables, frames and their owners, exception
+ * tables.
+ */
 export function machine_hash(frames: usize): u64 {
   let hash: u64 = 0xcbf29ce484222325;
   hash = hash_range(hash, EXTABLES_OFF, 256);

@@ -1,5 +1,5 @@
-// Writes ELF64 relocatable files byte by byte, for specs: well-formed unless a spec spoils them. The
-// order in the file is header, section contents, section headers, as gas has it.
+// Writes ELF64 relocatable files byte by byte, for specs: well-formed unless a spec spoils them.
+// The order in the file is header, section contents, section headers, as gas has it.
 
 import { EHDR_SIZE, RELA_SIZE, SHDR_SIZE, SYM_SIZE } from "../../../assembly/hv/elf";
 

@@ -1,5 +1,5 @@
-// A payload like the RFC's XSA-125 example (R63), made by hand: one function replaced by a trampoline.
-// Specs build it, spoil one thing, and load it.
+// A payload like the RFC's XSA-125 example (R63), made by hand: one function replaced by a
+// trampoline. Specs build it, spoil one thing, and load it.
 
 import { ElfBuilder } from "./elf_builder";
 

@@ -1,5 +1,5 @@
-// xsplice/elf_check: one refusal per predicate, in order (R65, R225; D2 `elf-*`). Every case spoils one
-// field of a good file and must leave the machine as it was.
+// xsplice/elf_check: one refusal per predicate, in order (R65, R225; D2 `elf-*`). Every case
+// spoils one field of a good file and must leave the machine as it was.
 
 import { EINVAL, EOPNOTSUPP } from "../../../assembly/abi";
 import { refusal } from "../../../assembly/hv/refusal";

@@ -1,5 +1,6 @@
-// Hostile files (R225): a good payload with one thing changed, and files that never were good. Whatever
-// comes in, the loader answers with 0 or a reason, never a trap, and a refusal leaves no trace.
+// Hostile files (R225): a good payload with one thing changed, and files that never were good.
+// Whatever comes in, the loader answers with 0 or a reason, never a trap, and a refusal leaves no
+// trace.
 
 import { header } from "../../../assembly/hv/header";
 import { refusal } from "../../../assembly/hv/refusal";

@@ -1,5 +1,5 @@
-// xsplice/place: regions, alignment, addresses (R8, R183, R217; c3f951417f odd alignments, 63e23a29e0
-// payloads without text).
+// xsplice/place: regions, alignment, addresses (R8, R183, R217; c3f951417f odd alignments,
+// 63e23a29e0 payloads without text).
 
 import { ENOMEM } from "../../../assembly/abi";
 import { alloc_frames, OWNER_DOMAIN } from "../../../assembly/hv/frames";

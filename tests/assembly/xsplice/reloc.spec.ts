@@ -1,5 +1,5 @@
-// xsplice/reloc: every type of the psABI that the loader knows, at its limits, and every way to be wrong
-// (R67; 2ff229643b, bd53b85156, 0dc1f929e8). A value that does not fit is never written.
+// xsplice/reloc: every type of the psABI that the loader knows, at its limits, and every way to
+// be wrong (R67; 2ff229643b, bd53b85156, 0dc1f929e8). A value that does not fit is never written.
 
 import { EINVAL, EOPNOTSUPP, EOVERFLOW } from "../../../assembly/abi";
 import { refusal } from "../../../assembly/hv/refusal";

@@ -8,7 +8,9 @@ import {
 } from "../../../assembly/reasons";
 import { payload_off } from "../../../assembly/xsplice/memory";
 import { link_payload, Payload } from "../../../assembly/xsplice/payload";
-import { claim, image_symbol, load_file, machine_hash, reset_machine } from "../support/bare_machine";
+import {
+  claim, image_symbol, load_file, machine_hash, reset_machine,
+} from "../support/bare_machine";
 import { AW, PROGBITS, Sample } from "../support/sample_payload";
 
 let b: Sample = new Sample();

@@ -1,5 +1,6 @@
 // xsplice/root, root_code: the payload's structures, field by field (A2, K1, K4, K5, K12-K17; D2
-// "structures"). Every case spoils one field of a good payload and must leave the machine as it was.
+// "structures"). Every case spoils one field of a good payload and must leave the machine as it
+// was.
 
 import { EFAULT, EINVAL, EOPNOTSUPP } from "../../../assembly/abi";
 import { refusal } from "../../../assembly/hv/refusal";

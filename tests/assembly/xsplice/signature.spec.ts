@@ -1,5 +1,5 @@
-// xsplice/signature: the trailer's form and what becomes of the firmware's answer (R72-R79, R100, K64,
-// A14). The cryptography itself is the host's; here the spec plays the firmware.
+// xsplice/signature: the trailer's form and what becomes of the firmware's answer (R72-R79, R100,
+// K64, A14). The cryptography itself is the host's; here the spec plays the firmware.
 
 import {
   EACCES, EAGAIN, EBADMSG, ENODATA, EOPNOTSUPP, EPERM, OPTION_REQUIRE_SIGNATURE,
