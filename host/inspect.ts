@@ -3,7 +3,14 @@
 
 import * as abi from "./abi.js";
 import type { Core } from "./core.js";
-import { type ImageSymbol, type SymbolSource, symbolBind, symbolType } from "./symbols.js";
+import type { PayloadInfo } from "./map.js";
+import {
+  type ImageSymbol,
+  type SymbolSource,
+  type Symbols,
+  symbolBind,
+  symbolType,
+} from "./symbols.js";
 
 /** Facts about a machine. */
 export interface MachineInfo {
@@ -48,6 +55,8 @@ export interface CpuInfo {
   /** rax rcx rdx rbx rsp rbp rsi rdi r8 … r15. */
   readonly registers: readonly bigint[];
   readonly retired: bigint;
+  /** One past the highest byte of its hypervisor stack. */
+  readonly stackTop: bigint;
 }
 
 /** A CPU with the return addresses on its stack. */
@@ -56,6 +65,8 @@ export interface CpuStack extends CpuInfo {
   readonly symbol: string | undefined;
   readonly frames: readonly { readonly va: bigint; readonly symbol: string | undefined }[];
 }
+
+const STACK_BYTES = 0x8000n;
 
 const STATES: Readonly<Record<number, CpuState>> = {
   [abi.CPU_STATE_OFFLINE]: "offline",
@@ -143,14 +154,46 @@ export function readCpu(core: Core, cpu: number): CpuInfo | undefined {
     rflags: wide(abi.CPU_INFO_RFLAGS),
     registers: Array.from({ length: 16 }, (_, i) => wide(abi.CPU_INFO_REGS + 8 * i)),
     retired: wide(abi.CPU_INFO_RETIRED),
+    stackTop: wide(abi.CPU_INFO_STACK_TOP),
   };
 }
 
-/** The return addresses on a CPU's stack, innermost first. */
-export function readFrames(core: Core, cpu: number): bigint[] {
-  const count = Math.max(core.invoke("hv_stack_frames", cpu), 0);
+/**
+ * What looks like a return address on a CPU's stack, innermost first: every aligned word from rsp up
+ * that points into code, as a hypervisor without frame pointers prints it. A CPU that is idle or in a
+ * guest has nothing there.
+ * @param isCode whether an address lies in the code of the image or of a payload
+ */
+export function readFrames(core: Core, cpu: CpuInfo, isCode: (va: bigint) => boolean): bigint[] {
+  const rsp = cpu.registers[4] ?? 0n;
+  const bottom = cpu.stackTop - STACK_BYTES;
+  if (cpu.state !== "hypervisor" || rsp < bottom || rsp >= cpu.stackTop) return [];
+  const start = rsp & ~7n;
+  const length = Number(cpu.stackTop - start);
+  if (core.invoke("hv_read", -1, start, length) < 0) return [];
   const record = core.record();
-  return Array.from({ length: count }, (_, i) => record.getBigUint64(8 * i, true));
+  const words = Array.from({ length: length / 8 }, (_, i) => record.getBigUint64(8 * i, true));
+  return words.filter(isCode);
+}
+
+/** Every CPU with its stack. */
+export function readStacks(
+  core: Core,
+  symbols: Symbols,
+  payloads: readonly PayloadInfo[],
+): CpuStack[] {
+  const { textStart, textEnd, cpus } = readInfo(core);
+  const code = payloads.map(({ baseVa, textSize }) => [baseVa, baseVa + textSize] as const);
+  code.push([textStart, textEnd]);
+  const isCode = (va: bigint): boolean => code.some(([start, end]) => va >= start && va < end);
+  const stacks: CpuStack[] = [];
+  for (let cpu = 0; cpu < cpus; cpu++) {
+    const info = readCpu(core, cpu);
+    if (!info) break;
+    const frames = readFrames(core, info, isCode).map((va) => ({ va, symbol: symbols.nameOf(va) }));
+    stacks.push({ ...info, symbol: symbols.nameOf(info.rip), frames });
+  }
+  return stacks;
 }
 
 /** A piece of the image's executable memory. */

@@ -24,9 +24,8 @@ import { HYPERCALLS } from "./hypercalls.js";
 import {
   type CpuStack,
   type MachineInfo,
-  readCpu,
-  readFrames,
   readInfo,
+  readStacks,
   readTextRanges,
   symbolSource,
   type TextRange,
@@ -129,7 +128,7 @@ export class Machine implements Hypervisor {
     const off = this.core.invoke("hv_stage", store.length) >>> 0;
     if (off === 0) throw tooLarge();
     this.core.bytes(off, store.length).set(store);
-    const rc = this.core.invoke("hv_keystore", store.length);
+    const rc = this.core.invoke("hv_keystore", off, store.length);
     this.core.invoke("hv_unstage");
     if (rc < 0) throw tooLarge();
   }
@@ -318,17 +317,7 @@ export class Machine implements Hypervisor {
 
   /** Every CPU: what it does, and the return addresses on its stack. */
   stacks(): CpuStack[] {
-    const stacks: CpuStack[] = [];
-    for (let cpu = 0; cpu < abi.MACHINE_CPUS_MAX; cpu++) {
-      const info = readCpu(this.core, cpu);
-      if (!info) break;
-      const frames = readFrames(this.core, cpu).map((va) => ({
-        va,
-        symbol: this.table.nameOf(va),
-      }));
-      stacks.push({ ...info, symbol: this.table.nameOf(info.rip), frames });
-    }
-    return stacks;
+    return readStacks(this.core, this.table, this.payloads());
   }
 
   /** The lines in the hypervisor's console ring. */
