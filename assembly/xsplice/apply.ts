@@ -4,6 +4,7 @@
 // it replaces off in the same step (R197).
 
 import { EBUSY, XEN_XSPLICE_ID_SIZE, XSPLICE_STATUS_APPLIED, XSPLICE_STATUS_REVERTED } from "../abi";
+import { print, print_bytes } from "../hv/console";
 import { refusal, refuse } from "../hv/refusal";
 import { REASON_BUSY, REASON_FOREIGN_BYTES, REASON_NOT_TOP, REASON_OLD_CODE } from "../reasons";
 import { check_payload } from "./check";
@@ -116,10 +117,19 @@ export function commit_apply(p: Payload): i32 {
   return 0;
 }
 
+function tell_replaced(p: Payload, q: Payload): void {
+  print("xsplice: ");
+  print_bytes(p.id_off, XEN_XSPLICE_ID_SIZE);
+  print(" replaces ");
+  print_bytes(q.id_off, XEN_XSPLICE_ID_SIZE);
+  print("\n");
+}
+
 /** Reverts what `p` replaces, newest first. */
 function take_off_replaced(p: Payload): void {
   for (let q = newest_replaced(p); is_payload(q); q = newest_replaced(p)) {
     write_all(q, false);
+    tell_replaced(p, q);
     q.apply_order = 0;
     q.old_status = XSPLICE_STATUS_APPLIED;
     q.status = XSPLICE_STATUS_REVERTED;

@@ -55,22 +55,25 @@ function check_mapped(p: Payload, s: Splice): i32 {
 /** (c) in the section that it claims, of a kind that may be changed (R48, R175, R180, K18). */
 function check_region(s: Splice): i32 {
   const region = region_of(s.va);
-  refusal().value = region;
-  refusal().limit = s.flags;
-  if (region == REGION_INIT) return refuse_place(s, EINVAL, REASON_INIT_TEXT);
+  if (region == REGION_INIT) return refuse_region(s, EINVAL, REASON_INIT_TEXT, region);
   const claims_text = (s.flags & XSPLICE_SECTION_TEXT) != 0;
   const claims_data = (s.flags & XSPLICE_SECTION_DATA) != 0;
-  if (region == REGION_DATA) {
-    return refuse_place(s, claims_data ? EOPNOTSUPP : EINVAL, claims_data ? REASON_WRITABLE_DATA
-      : REASON_WRONG_SECTION);
+  if (region == REGION_DATA && claims_data) {
+    return refuse_region(s, EOPNOTSUPP, REASON_WRITABLE_DATA, region);
   }
-  if (claims_text != (region == REGION_TEXT) || claims_data) {
-    return refuse_place(s, EINVAL, REASON_WRONG_SECTION);
+  if (claims_data || region == REGION_DATA || claims_text != (region == REGION_TEXT)) {
+    return refuse_region(s, EINVAL, REASON_WRONG_SECTION, region);
   }
   // Code goes to text, data to .rodata.
   const wants = s.kind == SPLICE_DATA ? REGION_RODATA : REGION_TEXT;
-  if (s.kind != SPLICE_FIELD && region != wants) return refuse_place(s, EINVAL, REASON_WRONG_SECTION);
-  return 0;
+  if (s.kind == SPLICE_FIELD || region == wants) return 0;
+  return refuse_region(s, EINVAL, REASON_WRONG_SECTION, region);
+}
+
+function refuse_region(s: Splice, errno: i32, reason: u32, region: u32): i32 {
+  refusal().value = region;
+  refusal().limit = s.flags;
+  return refuse_place(s, errno, reason);
 }
 
 /** Room for the jump: the function and real padding behind it (R185, R187, 6974c75180). */
@@ -81,21 +84,22 @@ function check_room(s: Splice): i32 {
     s.room -= kept;
     s.marks |= MARK_ENDBR;
   }
-  refusal().value = s.room;
-  refusal().limit = JMP_REL32_LEN;
-  if (s.room < JMP_REL32_LEN) return refuse_place(s, ENOSPC, REASON_TOO_SMALL);
+  if (s.room < JMP_REL32_LEN) return refuse_room(s, s.room);
   let va = s.object_va + s.object_size;
   while (va < s.va + JMP_REL32_LEN) {
     const off = peek_off(va);
     const length = off == 0 ? 0 : padding_length(off, 1 + <u32>(0xfff - (va & 0xfff)));
     // Zeros are what a linker leaves between sections.
-    if (length == 0 && (off == 0 || load<u8>(off) != 0)) {
-      refusal().value = va - s.va;
-      return refuse_place(s, ENOSPC, REASON_TOO_SMALL);
-    }
+    if (length == 0 && (off == 0 || load<u8>(off) != 0)) return refuse_room(s, va - s.va);
     va += max<u32>(length, 1);
   }
   return 0;
+}
+
+function refuse_room(s: Splice, room: u64): i32 {
+  refusal().value = room;
+  refusal().limit = JMP_REL32_LEN;
+  return refuse_place(s, ENOSPC, REASON_TOO_SMALL);
 }
 
 /** ENDBR64 may cross a page: looked at byte by byte through a copy. */

@@ -162,8 +162,10 @@ function check_one(p: Payload, c: XspliceCode, i: u32): i32 {
   if (rc != 0) return rc;
   // A trampoline's old code starts where its function does (its addr is 0, R60).
   const va = inline_place(x.addr);
-  refusal().value = x.addr;
-  if (va == 0) return refuse_at(EINVAL, REASON_PATCH_ADDRESS, PLACE_OLD_PATCH, i);
+  if (va == 0) {
+    refusal().value = x.addr;
+    return refuse_at(EINVAL, REASON_PATCH_ADDRESS, PLACE_OLD_PATCH, i);
+  }
   const at = va - target().va;
   if (va < target().va || at > target().room || x.size > target().room - at) {
     return wrong_size(at + x.size, target().room, PLACE_OLD_PATCH, i);

@@ -91,6 +91,26 @@ export function scan_displacements(behind: u64, visit: (field_va: u64, target_va
   return 0;
 }
 
+/** The same for 8 bytes that are the address itself (movabs). */
+export function scan_addresses(visit: (field_va: u64, target_va: u64) => i32, kind: u32): i32 {
+  const h = header();
+  for (let i: u32 = 0; i < h.regions_count; i++) {
+    const region = region_at(i);
+    if (region.kind != kind) continue;
+    for (let va = region.va; va + 8 <= region.end_va; va++) {
+      const off = peek_off(va);
+      if (off == 0) continue;
+      const inside = (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - 8;
+      const value = inside ? load<u64>(off)
+        : <u64>value_across(va) | (<u64>value_across(va + 4) << 32);
+      if (!passes(value)) continue;
+      const rc = visit(va, value);
+      if (rc != 0) return rc;
+    }
+  }
+  return 0;
+}
+
 /** Calls `visit(word_va, value)` for every aligned 8-byte word in [va, end_va) that points to what matters. */
 export function scan_words(va: u64, end_va: u64, visit: (word_va: u64, value: u64) => i32): i32 {
   va = (va + 7) & ~7;

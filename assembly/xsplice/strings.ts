@@ -10,7 +10,8 @@ import { peek_off } from "../hv/mem";
 import { INSN_IMM, INSN_MEM } from "../hv/x86/insn";
 import { Payload } from "./payload";
 import {
-  close_sieve, found_insn, insn_around, mark, open_sieve, scan_displacements, scan_regions,
+  close_sieve, found_insn, insn_around, mark, open_sieve, scan_addresses,
+  scan_displacements, scan_regions,
 } from "./scan";
 import { Splice, splice_at, SPLICE_DATA } from "./splice";
 
@@ -21,7 +22,6 @@ const STRING_MAX: u64 = 4096;
 let string_va: u64 = 0;
 let string_end: u64 = 0;
 let users: u32 = 0;
-let last_user: u64 = 0;
 const USERS = memory.data(128);
 
 function byte_at(va: u64): u8 {
@@ -35,8 +35,6 @@ function is_in_string(va: u64): bool {
 }
 
 function add_user(va: u64): i32 {
-  if (va == last_user) return 0; // one instruction can pass the sieve twice
-  last_user = va;
   if (users < USERS_MAX) store<u64>(USERS + (<usize>users << 3), va);
   users++;
   return 0;
@@ -48,8 +46,8 @@ function judge_reference(field_va: u64, target_va: u64): i32 {
   const at = insn_around(field_va);
   if (at == 0) return 0;
   const insn = found_insn();
-  const by_memory = insn.has(INSN_MEM) && is_in_string(insn.disp);
-  const by_value = insn.has(INSN_IMM) && is_in_string(insn.imm);
+  const by_memory = insn.has(INSN_MEM) && insn.disp == target_va;
+  const by_value = insn.has(INSN_IMM) && insn.imm == target_va;
   return by_memory || by_value ? add_user(at) : 0;
 }
 
@@ -64,7 +62,6 @@ function find_users(s: Splice): void {
   string_end = s.va + s.length;
   while (string_end - s.va < STRING_MAX && byte_at(string_end - 1) != 0) string_end++;
   users = 0;
-  last_user = 0;
   if (!open_sieve(string_va, string_end)) return;
   mark(string_va, string_end);
   // A displacement may be followed by an immediate of 0, 1, 2 or 4 bytes.
@@ -72,6 +69,7 @@ function find_users(s: Splice): void {
   scan_displacements(1, judge_reference, REGION_TEXT);
   scan_displacements(2, judge_reference, REGION_TEXT);
   scan_displacements(4, judge_reference, REGION_TEXT);
+  scan_addresses(judge_reference, REGION_TEXT);
   scan_regions(REGION_RODATA, judge_pointer);
   scan_regions(REGION_DATA, judge_pointer);
   close_sieve();
