@@ -8,6 +8,7 @@ import { CPU_IDLE, Cpu, cpu_at } from "./hv/cpu";
 import { check_domain, enter_domain } from "./hv/domain";
 import { header } from "./hv/header";
 import { make_hypercall } from "./hv/hypercall";
+import { used_end } from "./hv/frames";
 import { write_cpu, write_info, write_symbol } from "./hv/info";
 import { handle_key, install_keyhandlers } from "./hv/keyhandler";
 import { CONSOLE_OFF, IO_OFF, MACHINE_END } from "./hv/layout";
@@ -40,6 +41,10 @@ export function hv_abi_version(): u32 {
 /** A snapshot is linear memory below this. */
 export function hv_machine_end(): u32 {
   return <u32>MACHINE_END;
+}
+/** Everything from here to the machine's end is zero: a snapshot need not look at it. */
+export function hv_used_end(): u32 {
+  return <u32>used_end();
 }
 export function hv_io_off(): u32 {
   return <u32>IO_OFF;

@@ -11,6 +11,7 @@ import { MachineBug } from "./error.js";
 export interface CoreExports {
   hv_abi_version(): number;
   hv_machine_end(): number;
+  hv_used_end(): number;
   hv_io_off(): number;
   hv_stage(bytes: number): number;
   hv_unstage(): void;

@@ -57,6 +57,8 @@ export class Machine implements Hypervisor {
   private readonly desk: FirmwareDesk;
   private readonly guests = new Map<number, GuestMemory>();
   private printed: number[] = [];
+  /** Of the last hypercall. */
+  private refusal: Refusal | undefined;
 
   /** Use `createMachine`. @param label what the machine is called: the name of its image */
   constructor(
@@ -94,7 +96,7 @@ export class Machine implements Hypervisor {
 
   private demand(rc: number): number {
     if (rc >= 0) return rc;
-    const refusal = this.lastRefusal();
+    const refusal = this.refusalAt(this.core.invoke("hv_refusal") >>> 0);
     throw refusal?.errno === -rc ? this.errorOf(refusal) : XenError.of(-rc, abi.REASON_NONE);
   }
 
@@ -183,6 +185,8 @@ export class Machine implements Hypervisor {
       });
       this.demand(this.enter(() => invoke(args.length)));
       const result = readResult(this.core.record());
+      // Reading the buffers back is an operation of its own, and forgets why this one was refused.
+      this.refusal = this.refusalAt(this.core.invoke("hv_refusal") >>> 0);
       args.forEach((arg, i) => {
         if (arg instanceof Uint8Array) arg.set(buffers[i]?.read() ?? []);
       });
@@ -333,7 +337,7 @@ export class Machine implements Hypervisor {
   }
 
   lastRefusal(): Refusal | undefined {
-    return this.refusalAt(this.core.invoke("hv_refusal") >>> 0);
+    return this.refusal;
   }
 
   /** Why the last action on a payload, or upload under this id, failed; undefined if none did. */
@@ -356,7 +360,8 @@ export class Machine implements Hypervisor {
 
   /** The machine as a file. The same machine gives the same bytes. */
   snapshot(): Uint8Array {
-    return encodeSnapshot(this.core.memory().subarray(0, this.core.machineEnd), this.label);
+    const machine = this.core.memory().subarray(0, this.core.machineEnd);
+    return encodeSnapshot(machine, this.label, this.core.invoke("hv_used_end") >>> 0);
   }
 
   /**

@@ -53,7 +53,7 @@ function isZero(memory: Uint8Array, offset: number, size: number): boolean {
 }
 
 /** Numbers of the pages that are not empty, ascending. Looks at large pieces first. */
-function usedPages(memory: Uint8Array): number[] {
+function usedPages(memory: Uint8Array, end: number): number[] {
   const used: number[] = [];
   const look = (offset: number, size: number): void => {
     if (isZero(memory, offset, size)) return;
@@ -64,7 +64,7 @@ function usedPages(memory: Uint8Array): number[] {
     const piece = Math.max(PAGE, size / 8);
     for (let at = offset; at < offset + size; at += piece) look(at, piece);
   };
-  for (let offset = 0; offset < memory.length; ) {
+  for (let offset = 0; offset < end; ) {
     const size = Math.min(ZEROS.length, memory.length - offset);
     if (size === ZEROS.length) look(offset, size);
     else for (let at = offset; at < memory.length; at += PAGE) look(at, PAGE);
@@ -77,16 +77,21 @@ function usedPages(memory: Uint8Array): number[] {
  * The file of a machine.
  * @param memory linear memory from 0 to MACHINE_END: a multiple of 4096 bytes
  * @param label what the machine is called
+ * @param end where the last byte that is not zero may lie; nothing behind it is looked at
  */
-export function encodeSnapshot(memory: Uint8Array, label = ""): Uint8Array {
+export function encodeSnapshot(
+  memory: Uint8Array,
+  label = "",
+  end: number = memory.length,
+): Uint8Array {
   if (memory.length % PAGE !== 0) throw new RangeError("a machine consists of whole pages");
-  const used = usedPages(memory);
+  const used = usedPages(memory, end);
   const bitmap = Math.ceil(memory.length / PAGE / 32) * 4;
   const name = new TextEncoder().encode(label);
-  const end = HEADER + bitmap + used.length * PAGE;
-  const file = new Uint8Array(end + padded(name.length));
+  const pagesEnd = HEADER + bitmap + used.length * PAGE;
+  const file = new Uint8Array(pagesEnd + padded(name.length));
   file.set(MAGIC);
-  file.set(name, end);
+  file.set(name, pagesEnd);
   used.forEach((page, i) => {
     const byte = HEADER + (page >>> 3);
     file[byte] = (file[byte] as number) | (1 << (page & 7));

@@ -80,6 +80,13 @@ export function count_frames(owner: u8): u32 {
   return n;
 }
 
+/** Where the highest frame in use ends. Free frames are zero, so nothing of the machine lies behind. */
+export function used_end(): usize {
+  let i = NR_FRAMES;
+  while (i != 0 && load<u8>(OWNERS_OFF + i - 1) == OWNER_FREE) i--;
+  return FRAMES_OFF + (i << PAGE_SHIFT);
+}
+
 /** Frames that `bytes` need; more than the machine has (0xffffffff) when the sum would wrap. */
 @inline
 export function pages_for(bytes: u64): u32 {
