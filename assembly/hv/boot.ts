@@ -26,7 +26,7 @@ import { flush_tlb, new_root } from "./pages";
 import { DEFAULT_CPUS, NR_CPUS, PAGE_SHIFT } from "./param";
 import { boot_payload_area } from "./payload_area";
 import { clear_refusal, refusal, refuse } from "./refusal";
-import { load_regions, region_at } from "./regions";
+import { load_regions, region_at, region_holding } from "./regions";
 import { drop_code } from "./restore";
 import { boot_cpus } from "./smp";
 import { load_symbols } from "./symbols_load";
@@ -100,8 +100,7 @@ function boot_image(f: ImageFile): i32 {
   if (rc == 0) rc = load_symbols(f);
   if (rc == 0) rc = apply_alternatives();
   if (rc != 0) return rc;
-  h.extable_va = known_symbol("__start___ex_table");
-  h.extable_end_va = known_symbol("__stop___ex_table");
+  note_extable();
   sort_image_extable();
   tell_features();
   rc = secure_image(f);
@@ -110,6 +109,15 @@ function boot_image(f: ImageFile): i32 {
   find_build_id(f);
   boot_hypercalls();
   return 0;
+}
+
+/** The image's exception table: as far as its two symbols lie in one section. */
+function note_extable(): void {
+  const va = known_symbol("__start___ex_table");
+  const region = region_holding(va);
+  if (region == null) return;
+  header().extable_va = va;
+  header().extable_end_va = min<u64>(known_symbol("__stop___ex_table"), region.end_va);
 }
 
 /** Calls a parameterless function of the image; false when it has none or it does not return. */

@@ -47,7 +47,9 @@ function relative(va: u64): u64 {
 
 function search(va: u64, end_va: u64, rip: u64): u64 {
   while (va < end_va && end_va - va >= ENTRY_SIZE) {
-    if (relative(va) == rip) return relative(va + 4);
+    const at = relative(va);
+    if (at == 0) return 0; // past what is mapped
+    if (at == rip) return relative(va + 4);
     va += ENTRY_SIZE;
   }
   return 0;

@@ -8,9 +8,6 @@ import { header } from "./header";
 import { rendezvous_pending, try_rendezvous } from "./rendezvous";
 import { run_tasklet, tasklets_pending } from "./tasklet";
 
-/** Virtual time between two attempts of work that cannot be done yet. */
-const RETRY_NS: u64 = 100000;
-
 /** One step of what is pending. False: there is nothing that could be done now. */
 function step(): bool {
   enter_domain(-1, false);
@@ -23,15 +20,15 @@ function step(): bool {
 export function run_machine(instructions: u64, limit_ns: u64): u32 {
   const h = header();
   // Idle CPUs retire nothing, but an instruction is a nanosecond.
-  const ns = limit_ns == 0 || (instructions != 0 && instructions < limit_ns) ? instructions : limit_ns;
-  const end = h.time_ns + ns;
+  const bounded = limit_ns == 0 || (instructions != 0 && instructions < limit_ns);
+  const ns = bounded ? instructions : limit_ns;
+  const end = ns == 0 || ns > u64.MAX_VALUE - h.time_ns ? u64.MAX_VALUE : h.time_ns + ns;
   while (rendezvous_pending() || tasklets_pending()) {
     if (step()) continue;
-    // Only time can help: to the next attempt, or to where this run ends.
-    const next = h.time_ns + RETRY_NS;
-    if (ns == 0 && h.work_deadline_ns == 0) return STOP_IDLE;
-    if (ns != 0 && next >= end) break;
-    skip_to(next);
+    // With every CPU idle nothing changes but the time: it goes on to where the request gives up.
+    const deadline = h.work_deadline_ns;
+    if (deadline == 0 || deadline >= end) break;
+    skip_to(deadline);
   }
   if (ns == 0) return STOP_IDLE;
   skip_to(end);

@@ -7,12 +7,18 @@ import { header } from "./header";
 /** Zeroed room for `bytes`; its linear offset, 0 when there is none. */
 export function stage(bytes: u32): usize {
   unstage();
-  const frames = pages_for(bytes);
+  const frames = max<u32>(pages_for(bytes), 1);
   const off = alloc_frames(frames, OWNER_STAGING);
   if (off == 0) return 0;
   header().staging_off = <u32>off;
   header().staging_frames = frames;
   return off;
+}
+
+/** The staging area if it holds `bytes`, else 0. */
+export function staged(bytes: u32): usize {
+  const h = header();
+  return pages_for(bytes) <= h.staging_frames ? <usize>h.staging_off : 0;
 }
 
 export function unstage(): void {
