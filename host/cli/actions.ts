@@ -24,6 +24,8 @@ interface Action {
   readonly allow: number;
   /** The state afterwards; `gone` when GET shall answer -ENOENT. */
   readonly expected: number | "gone";
+  /** STEP_* of a refusal. */
+  readonly step: number;
   issue(control: Client, id: string, options: ActionOptions): Promise<void>;
 }
 
@@ -31,21 +33,25 @@ const ACTIONS = {
   apply: {
     allow: CHECKED | REVERTED,
     expected: APPLIED,
+    step: abi.STEP_APPLY,
     issue: (control, id, options) => control.apply(id, options),
   },
   revert: {
     allow: APPLIED,
     expected: REVERTED,
+    step: abi.STEP_REVERT,
     issue: (control, id, options) => control.revert(id, options),
   },
   unload: {
     allow: CHECKED | REVERTED | LOADED,
     expected: "gone",
+    step: abi.STEP_UNLOAD,
     issue: (control, id, options) => control.unload(id, options),
   },
   check: {
     allow: CHECKED | LOADED,
     expected: CHECKED,
+    step: abi.STEP_CHECK,
     issue: (control, id, options) => control.check(id, options),
   },
 } as const satisfies Record<string, Action>;
@@ -168,7 +174,8 @@ export class Attempt {
         `${this.id}: in wrong state (${hex(status)}), expected ${wanted}, ok are ${ok}`,
       );
     }
-    const operands = { id: this.id, value: BigInt(status), limit: BigInt(allow) };
+    const { step } = this.action;
+    const operands = { id: this.id, step, value: BigInt(status), limit: BigInt(allow) };
     return XenError.of(abi.EINVAL, abi.REASON_WRONG_STATE, operands);
   }
 

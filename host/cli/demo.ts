@@ -147,7 +147,7 @@ async function prepare(tour: Tour, payload: Uint8Array): Promise<void> {
 async function patch(tour: Tour): Promise<void> {
   const { machine, control } = tour;
   tour.title("Apply: the running code changes");
-  const { instructions, timeNs } = await control.applyAndWait(ID);
+  const { timeNs } = await control.applyAndWait(ID);
   const [place] = machine.map();
   if (place) {
     tour.show(`old ${spacedBytes(place.old)}`, `new ${spacedBytes(place.new)}`);
@@ -157,7 +157,7 @@ async function patch(tour: Tour): Promise<void> {
     const behind = await machine.decode(place.target ?? place.va, 4);
     tour.show(...codeLines(behind, () => ""));
   }
-  tour.show(`it took ${timeNs} ns of virtual time, ${instructions} instructions`);
+  tour.show(`done after ${timeNs} ns of virtual time`);
   tour.verdict(`a trampoline leads from ${FUNCTION} to the new code`, place?.kind === "trampoline");
   tour.title("The same hypercall again");
   useTheStack(machine);

@@ -4,7 +4,6 @@
 import { disassemble, type Instruction } from "../disasm.js";
 import type { Machine } from "../machine.js";
 import type { Patched } from "../map.js";
-import type { Symbols } from "../symbols.js";
 import { optionNumber } from "./arguments.js";
 import type { Command } from "./command.js";
 import { columns, hex, hexBytes, spacedBytes } from "./format.js";
@@ -33,21 +32,18 @@ export function codeLines(
   );
 }
 
-/** The instructions that a patch has overwritten, as they were. */
+/** The instructions that a patch has overwritten, in whole or in part, as they were. */
 export async function before(machine: Machine, { va, old }: Patched): Promise<string> {
-  const symbols: Symbols = machine.symbols;
-  const bytes = Buffer.concat([old, new Uint8Array(16)]);
   const read = (at: bigint, length: number): Uint8Array => {
+    const bytes = machine.read(at, length);
     const from = Number(at - va);
-    return bytes.subarray(from, from + length);
+    bytes.set(old.subarray(from, from + length));
+    return bytes;
   };
   const texts: string[] = [];
-  for (let at = 0; at < old.length; ) {
-    const [i] = await disassemble({ read, symbols }, va + BigInt(at), 1);
-    if (!i || at + i.bytes.length > old.length) {
-      texts.push(spacedBytes(old.subarray(at)));
-      break;
-    }
+  for (let at = 0; at < old.length && texts.length < 8; ) {
+    const [i] = await disassemble({ read, symbols: machine.symbols }, va + BigInt(at), 1);
+    if (!i) break;
     texts.push(i.text);
     at += i.bytes.length;
   }

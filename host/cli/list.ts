@@ -28,9 +28,10 @@ export const command: Command = {
       try {
         batch = await control.list(MAX, all.length);
       } catch (error) {
-        const { errno } = error as XenError;
+        const { errno, message, reason } = error as XenError;
         const text = errnoText(errnoNumber(errno) ?? 0);
         ctx.say(`Failed to list ${all.length}/${all.length === 0 ? 0 : left}: ${text}!`);
+        ctx.say(`xen-xsplice: ${message} [${errno}, ${reason}]`);
         ctx.result({ error: errorObject(error as XenError) });
         return 1;
       }

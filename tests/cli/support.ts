@@ -87,7 +87,13 @@ export class Session {
 
   /** What was typed and printed so far; paths of one machine replaced. */
   transcript(): string {
-    return this.text.replaceAll(this.directory, "DIR").replaceAll(inRoot(), "PROJECT");
+    const [before = "", ...repeated] = this.text
+      .replaceAll(this.directory, "DIR")
+      .replaceAll(inRoot(), "PROJECT")
+      .replace(/\(\d+ bytes\)$/gm, "(N bytes)")
+      .split(/(?<=! {3}demo .*\n)/);
+    const usage = /! xen-xsplice: Xsplice test tool\n[\s\S]*! {3}demo .*\n/;
+    return before + repeated.map((text) => text.replace(usage, "! (usage)\n")).join("");
   }
 }
 
@@ -102,6 +108,15 @@ export function golden(name: string, text: string): void {
   }
   assert.ok(existsSync(path), `${path} is missing: run with UPDATE_GOLDEN=1`);
   assert.equal(text, readFileSync(path, "utf8"));
+}
+
+/** xsa125 under another name of its own: to the hypervisor a different payload. */
+export function variant(number: number): Uint8Array {
+  const bytes = Buffer.from(readFileSync(payload("xsa125")));
+  const at = bytes.indexOf("xsa125\0");
+  assert.ok(at > 0);
+  bytes.write(`v${String(number).padStart(5, "0")}`, at);
+  return bytes;
 }
 
 /** A payload of the project. */
