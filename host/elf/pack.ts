@@ -5,7 +5,7 @@
 // drop the rest, and point the relocations at the new places. Spec: RFC "Design of payload
 // format"; requirements K7, R64.
 
-import { EINVAL, EOPNOTSUPP } from "../../assembly/abi.js";
+import { EINVAL, EOPNOTSUPP, XSPLICE_PAYLOAD_MAX } from "../../assembly/abi.js";
 import { type Atom, Atoms, atomName, isExtable } from "./atoms.js";
 import * as elf from "./constants.js";
 import { FileError } from "./error.js";
@@ -23,6 +23,8 @@ export interface Packed {
   readonly kept: readonly string[];
   readonly dropped: readonly string[];
 }
+
+const PAGE = 4096;
 
 /** Sections that describe code in the hypervisor's own tables; `pack` cannot split these. */
 const DESCRIBES_CODE = /^\.(altinstructions|alt_call_sites|bug_frames|livepatch)/;
@@ -75,6 +77,20 @@ function refuseForeign(atom: Atom): void {
     throw new FileError(EOPNOTSUPP, "elf-unsupported-section", `${atomName(atom)} is thread-local`);
 }
 
+function refuseExtreme({ sections }: ElfFile): void {
+  for (const { name, flags, align, size } of sections) {
+    if ((flags & elf.SHF_ALLOC) === 0) continue;
+    if (align > PAGE || (align & (align - 1)) !== 0)
+      throw new FileError(EINVAL, "elf-section-align", `${name} is to be aligned to ${align}`);
+    if (size > XSPLICE_PAYLOAD_MAX)
+      throw new FileError(
+        EINVAL,
+        "size-limit",
+        `${name} has ${size} bytes, too many for a payload`,
+      );
+  }
+}
+
 /** Packs an object file. The result depends on its bytes alone. */
 export function pack(bytes: Uint8Array): Packed {
   const file = readElf(bytes);
@@ -84,6 +100,7 @@ export function pack(bytes: Uint8Array): Packed {
       "elf-unsupported-type",
       "not a relocatable object: pack what `gcc -c` makes",
     );
+  refuseExtreme(file);
   const atoms = new Atoms(file);
   const refs = new References(file, atoms);
   const structures = new StructureWalk(file, atoms, refs).walk();
