@@ -1,0 +1,415 @@
+// The library on a real machine: the embedded mini-Xen, its own hypercalls, payloads applied into its
+// running code, snapshots.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import {
+  createMachine,
+  encodeId,
+  type Machine,
+  MachineBug,
+  marshal,
+  XenControl,
+  XenError,
+} from "../../host/index.js";
+import { inRoot } from "../support/root.js";
+
+const payload = (name: string): Uint8Array =>
+  readFileSync(inRoot(`images/payloads/${name}.xsplice`));
+const DO_XEN_VERSION = 0xffff82d080112f9en;
+const COMMANDLINE = 9;
+
+/** What a guest reads behind the string of xen_version 9, after hypercall 38 on the same CPU. */
+function stale(machine: Machine): number {
+  machine.hypercall("tmem_op", [0n, new Uint8Array(16).fill(0x41)], { cpu: 0, domain: 1 });
+  const buffer = new Uint8Array(1024);
+  const result = machine.hypercall("xen_version", [COMMANDLINE, buffer], { cpu: 0, domain: 1 });
+  assert.deepEqual([result.stop, result.rax], ["return", 0n]);
+  return buffer.subarray(buffer.indexOf(0)).filter((byte) => byte !== 0).length;
+}
+
+function refused(work: () => unknown): XenError {
+  try {
+    work();
+  } catch (error) {
+    assert.ok(error instanceof XenError, String(error));
+    return error;
+  }
+  assert.fail("was accepted");
+}
+
+async function refusedLater(work: Promise<unknown>): Promise<XenError> {
+  return work.then(
+    () => assert.fail("was accepted"),
+    (error) => {
+      assert.ok(error instanceof XenError, String(error));
+      return error;
+    },
+  );
+}
+
+describe("a machine", () => {
+  test("boots the embedded image and tells about it", async () => {
+    const info = (await createMachine({ cpus: 2, seed: 7 })).info();
+    assert.equal(
+      Buffer.from(info.buildId).toString("hex"),
+      "92dd05a61556c554155b1508c9cf67d993336d28",
+    );
+    assert.equal(info.version, "Xen 4.6-unstable-g9348394");
+    assert.deepEqual([info.cpus, info.seed, info.payloads, info.timeNs], [2, 7n, 0, 0n]);
+    assert.ok(info.symbols > 100 && info.framesFree > 0);
+  });
+
+  test("knows its symbols by name, file, offset and address (R202, R206)", async () => {
+    const { symbols } = await createMachine();
+    assert.equal(symbols.resolve("do_xen_version"), DO_XEN_VERSION);
+    assert.equal(symbols.nameOf(DO_XEN_VERSION + 0x534n), "do_xen_version+0x534");
+    const [found] = symbols.find("do_xen_version");
+    assert.deepEqual([found?.size, found?.type, found?.bind], [1728n, "func", "global"]);
+    const twins = refused(() => symbols.resolve("domain_limit"));
+    assert.equal(twins.reason, "sym-ambiguous");
+    assert.equal(twins.operands.candidates.length, 2);
+    const a = symbols.resolve("a/domain.c#domain_limit");
+    assert.ok(twins.operands.candidates.includes(a));
+    assert.notEqual(symbols.resolve("domain.c#domain_limit"), a);
+  });
+
+  test("reads and writes memory across pages, and refuses what is not mapped", async () => {
+    const machine = await createMachine();
+    const entry = machine.read("do_xen_version", 16);
+    assert.equal(Buffer.from(entry).toString("hex"), "48c7c0daffffff83ff090f8724050000");
+    assert.equal(machine.read("do_xen_version", 0).length, 0);
+    const pattern = Uint8Array.from({ length: 100_000 }, (_, i) => i * 7);
+    machine.write(0x10000100n, pattern, { domain: 0 });
+    assert.deepEqual(machine.read(0x10000100n, pattern.length, { domain: 0 }), pattern);
+    assert.deepEqual(machine.read(0x10000100n, 4, { domain: 1 }), new Uint8Array(4));
+    for (const va of [0n, 0x10000100n, 0x8000_0000_0000n, 0xffff_ffff_ffff_fffdn]) {
+      const { errno, reason } = refused(() => machine.read(va, 8));
+      assert.deepEqual([errno, reason], ["EFAULT", "bad-address"], `${va}`);
+    }
+    const edge = refused(() => machine.write("do_xen_version", new Uint8Array(1 << 20)));
+    assert.equal(edge.reason, "bad-address");
+    assert.equal(refused(() => machine.read(1n, 1, { domain: 9 })).reason, "no-such-domain");
+  });
+
+  test("calls functions with arguments, and says how they stopped", async () => {
+    const machine = await createMachine();
+    const even = machine.call("check_even", [8]);
+    assert.deepEqual([even.stop, even.fault], ["return", undefined]);
+    assert.equal(BigInt.asIntN(32, machine.call("check_even", [9]).rax), -22n);
+    assert.equal(machine.call("arch_long_loop", [1n << 60n], { budget: 5000 }).stop, "budget");
+    const fault = machine.call("hypercall_table");
+    assert.equal(fault.stop, "fault");
+    assert.equal(fault.fault?.vector, "#PF");
+    assert.equal(fault.fault?.rip, machine.symbols.resolve("hypercall_table"));
+    assert.equal(refused(() => machine.call("no_such_function")).reason, "sym-missing");
+    assert.equal(refused(() => machine.call("wbinvd_ipi", [], { cpu: 99 })).reason, "no-such-cpu");
+    const seven = [1, 2, 3, 4, 5, 6, 7];
+    assert.equal(refused(() => machine.call("wbinvd_ipi", seven)).errno, "E2BIG");
+    assert.equal(machine.call("wbinvd_ipi").stop, "return", "and still works");
+  });
+
+  test("makes hypercalls by number and by name, with buffers in and out", async () => {
+    const machine = await createMachine();
+    assert.equal(machine.hypercall(17, [0]).rax, 0x40006n);
+    assert.equal(machine.hypercall("xen_version", [0]).rax, 0x40006n);
+    const extra = new Uint8Array(16);
+    assert.equal(machine.hypercall("xen_version", [1, extra]).rax, 0n);
+    assert.equal(Buffer.from(extra).toString("latin1"), "-unstable-g9348\0");
+    assert.equal(BigInt.asIntN(64, machine.hypercall(17, [1, 0xdead0000]).rax), -14n);
+    assert.equal(BigInt.asIntN(64, machine.hypercall(63).rax), -38n);
+    assert.equal(refused(() => machine.hypercall("no_such")).reason, "no-hypercall");
+    assert.equal(refused(() => machine.hypercall(17, [0], { domain: 5 })).reason, "no-such-domain");
+  });
+
+  test("disassembles, with symbols at branches", async () => {
+    const code = await (await createMachine()).decode("do_xen_version", 3);
+    assert.deepEqual(
+      code.map(({ va, text }) => [va, text.replaceAll(/ .*<|>/g, " ").trim()]),
+      [
+        [DO_XEN_VERSION, "mov $0xFFFFFFFFFFFFFFDA,%rax"],
+        [DO_XEN_VERSION + 7n, "cmp $9,%edi"],
+        [DO_XEN_VERSION + 10n, "ja do_xen_version+0x534"],
+      ],
+    );
+  });
+
+  test("has CPUs with stacks, keys and a console", async () => {
+    const seen: string[] = [];
+    const machine = await createMachine({ cpus: 3, onConsole: (text) => seen.push(text) });
+    assert.deepEqual(
+      machine.stacks().map(({ state }) => state),
+      ["idle", "idle", "idle"],
+    );
+    machine.call("arch_long_loop", [1n << 60n], { cpu: 1, budget: 5000 });
+    assert.ok(machine.key("h"));
+    assert.ok(!machine.key("Z"));
+    assert.match(machine.console().join("\n"), /key 'x' .*print splicing information/);
+    assert.equal(`${machine.console().join("\n")}\n`, seen.join(""));
+  });
+
+  test("boot parameters that make no sense are refused", async () => {
+    for (const options of [{ cpus: 257 }, { cpus: -1 }, { cpus: 1.5 }, { workload: "nothing" }]) {
+      const error = await refusedLater(createMachine(options));
+      assert.deepEqual([error.errno, error.reason], ["EINVAL", "boot-parameter"]);
+    }
+    assert.equal((await refusedLater(createMachine({ image: "/does/not/exist" }))).errno, "ENOENT");
+  });
+});
+
+describe("live patching", () => {
+  test("the leak, the patch, the fix, the revert, to the last byte (R124, R213)", async () => {
+    const machine = await createMachine();
+    const xc = new XenControl(machine);
+    const before = machine.stateHash();
+    const entry = machine.read("do_xen_version", 16);
+    assert.ok(stale(machine) > 0, "stale stack bytes reach the guest");
+
+    await xc.upload("xsa125", payload("xsa125"));
+    assert.equal((await xc.get("xsa125")).status, 1);
+    await xc.check("xsa125");
+    assert.equal((await xc.get("xsa125")).status, 2, "PROGRESS until the machine runs (R92)");
+    assert.equal((await xc.wait("xsa125")).status, 4);
+    assert.equal((await xc.applyAndWait("xsa125")).status, 8);
+    assert.equal(stale(machine), 0, "zeros reach the guest");
+
+    const [patch] = machine.map();
+    assert.equal(patch?.va, DO_XEN_VERSION);
+    assert.deepEqual([patch?.owner, patch?.kind, patch?.size], ["xsa125", "trampoline", 5]);
+    assert.deepEqual(patch?.old, entry.slice(0, 5));
+    assert.deepEqual(patch?.new, machine.read("do_xen_version", 5));
+    assert.equal(machine.read("do_xen_version", 1)[0], 0xe9);
+    assert.deepEqual(
+      machine.payloads().map(({ name, order }) => [name, order]),
+      [["xsa125", 1n]],
+    );
+
+    assert.equal((await xc.revertAndWait("xsa125")).status, 16);
+    assert.deepEqual(machine.read("do_xen_version", 16), entry);
+    assert.ok(stale(machine) > 0);
+    await xc.unload("xsa125");
+    assert.equal((await refusedLater(xc.get("xsa125"))).reason, "no-such-id");
+    assert.equal(machine.stateHash(), before);
+  });
+
+  test("the RFC's worked example, with exactly its values (R63)", async () => {
+    const machine = await createMachine();
+    const xc = new XenControl(machine);
+    const before = machine.stateHash();
+    await xc.upload("rfc", payload("rfc-example"));
+    await xc.checkAndWait("rfc");
+    await xc.applyAndWait("rfc");
+    const jump = machine.read(DO_XEN_VERSION, 5);
+    assert.equal(jump[0], 0xe9);
+    const displacement = BigInt(new DataView(jump.buffer).getInt32(1, true));
+    const [patch] = machine.map();
+    assert.equal(DO_XEN_VERSION + 5n + displacement, patch?.target);
+    const code = machine.read(patch?.target ?? 0n, 3);
+    assert.equal(Buffer.from(code).toString("hex"), "83ff09");
+    await xc.revertAndWait("rfc");
+    await xc.unload("rfc");
+    assert.equal(machine.stateHash(), before);
+  });
+
+  test("a refused check leaves its reason, and everything else as it was", async () => {
+    const machine = await createMachine();
+    const xc = new XenControl(machine);
+    await xc.upload("small", payload("too-small"));
+    const loaded = machine.stateHash();
+    const error = await refusedLater(xc.checkAndWait("small"));
+    assert.deepEqual([error.errno, error.reason, error.step], ["ENOSPC", "too-small", "check"]);
+    assert.match(error.message, /room for \d+ bytes/);
+    assert.ok(error.hint.length > 0);
+    const kept = machine.refusalOf("small");
+    assert.ok(kept);
+    assert.equal(machine.errorOf(kept).message, error.message);
+    assert.equal((await xc.get("small")).status, -28);
+    await xc.unload("small");
+    await xc.upload("small", payload("too-small"));
+    assert.equal(machine.stateHash(), loaded);
+  });
+
+  test("actions in the wrong state, and unknown ids (A7, K43)", async () => {
+    const machine = await createMachine();
+    const xc = new XenControl(machine);
+    await xc.upload("fix", payload("xsa125"));
+    const apply = await refusedLater(xc.apply("fix"));
+    assert.deepEqual([apply.errno, apply.reason], ["EINVAL", "wrong-state"]);
+    await xc.check("fix");
+    assert.equal((await refusedLater(xc.apply("fix"))).reason, "busy");
+    await xc.wait("fix");
+    await xc.applyAndWait("fix");
+    assert.equal((await refusedLater(xc.unload("fix"))).reason, "still-applied");
+    assert.equal((await refusedLater(xc.check("other"))).reason, "no-such-id");
+    assert.equal((await refusedLater(xc.upload("fix", payload("xsa125")))).reason, "id-exists");
+    assert.equal(
+      (await refusedLater(xc.upload("two", payload("xsa125")))).reason,
+      "payload-exists",
+    );
+  });
+
+  test("65 payloads are listed in pages of 64 (R109, K32)", async () => {
+    const machine = await createMachine();
+    const xc = new XenControl(machine);
+    const ids = Array.from({ length: 65 }, (_, i) => `payload-${i}`);
+    for (const [i, id] of ids.entries()) await xc.upload(id, distinct(payload("xsa125"), i));
+    assert.deepEqual(
+      (await xc.listAll()).map(({ id }) => id),
+      ids,
+    );
+    const raw = marshal({ op: "list", version: 0, idx: 0, nr: 65, summary: 0x10000200n });
+    assert.equal(machine.sysctl(raw), -7, "65 at once is -E2BIG");
+  });
+
+  test("the build-id through INFO, and a guest without rights (R80, R91)", async () => {
+    const machine = await createMachine();
+    const id = await new XenControl(machine).buildId();
+    assert.deepEqual(id, machine.info().buildId);
+    const guest = new XenControl(machine, { domain: 1 });
+    const denied = await refusedLater(guest.list(1));
+    assert.deepEqual([denied.errno, denied.reason], ["EPERM", "not-privileged"]);
+  });
+
+  test("a policy decides alone (R81)", async () => {
+    const policy = { domains: { 0: ["list" as const], 1: ["get" as const], 3: ["list" as const] } };
+    const machine = await createMachine({ policy });
+    const dom0 = new XenControl(machine);
+    assert.deepEqual(await dom0.list(1), { payloads: [], left: 0 });
+    const upload = await refusedLater(dom0.upload("fix", payload("xsa125")));
+    assert.deepEqual([upload.errno, upload.reason], ["EACCES", "xsm-denied:upload"]);
+    const guest = new XenControl(machine, { domain: 1 });
+    assert.equal((await refusedLater(guest.get("fix"))).reason, "no-such-id");
+    assert.equal((await refusedLater(guest.list(1))).reason, "xsm-denied:list");
+  });
+});
+
+/** The same payload with another name of its own: the same bytes twice are refused. */
+function distinct(image: Uint8Array, i: number): Uint8Array {
+  const copy = image.slice();
+  const at = Buffer.from(copy).indexOf("xsa125\0");
+  assert.ok(at > 0, "its name");
+  copy[at] = 0x30 + i;
+  return copy;
+}
+
+describe("snapshots", () => {
+  test("the same calls give the same bytes; a small file; everything comes back", async () => {
+    const work = async (): Promise<Machine> => {
+      const machine = await createMachine({ seed: 3n });
+      const xc = new XenControl(machine);
+      await xc.upload("fix", payload("xsa125"));
+      await xc.checkAndWait("fix");
+      await xc.applyAndWait("fix");
+      return machine;
+    };
+    const machine = await work();
+    const file = machine.snapshot();
+    assert.deepEqual(Buffer.compare(file, (await work()).snapshot()), 0);
+    assert.ok((await createMachine()).snapshot().length < 2 * 1024 * 1024);
+    const twin = await createMachine({ snapshot: file });
+    assert.equal(twin.label, "mini-xen");
+    assert.equal(twin.stateHash(), machine.stateHash());
+    assert.equal(stale(twin), 0);
+    await new XenControl(twin).revertAndWait("fix");
+    assert.ok(stale(twin) > 0);
+    assert.equal(Buffer.compare(machine.snapshot(), file), 0, "the first one is not touched");
+  });
+
+  test("work in progress goes on after a restore (R92)", async () => {
+    const machine = await createMachine();
+    const xc = new XenControl(machine);
+    await xc.upload("fix", payload("xsa125"));
+    await xc.check("fix");
+    const twin = await createMachine({ snapshot: machine.snapshot() });
+    const other = new XenControl(twin);
+    assert.equal((await other.get("fix")).status, 2);
+    assert.equal((await other.wait("fix")).status, 4);
+    assert.equal((await xc.get("fix")).status, 2);
+  });
+
+  test("a damaged file is refused and the machine stays as it was", async () => {
+    const machine = await createMachine();
+    const file = machine.snapshot();
+    const before = machine.stateHash();
+    const broken = file.slice();
+    broken[file.length - 100] = 1 ^ (broken[file.length - 100] as number);
+    assert.equal(refused(() => machine.restore(broken)).reason, "machine-file-corrupt");
+    assert.equal(refused(() => machine.restore(file.slice(0, -5))).reason, "machine-file-short");
+    assert.equal(refused(() => machine.restore(new Uint8Array(9))).reason, "machine-file-format");
+    assert.equal(machine.stateHash(), before);
+    const error = await refusedLater(createMachine({ snapshot: broken }));
+    assert.equal(error.reason, "machine-file-corrupt");
+  });
+});
+
+describe("the core as a module", () => {
+  /** A module that only says this ABI version. */
+  const versioned = (version: number): Uint8Array => {
+    const name = [...new TextEncoder().encode("hv_abi_version")];
+    const type = [1, 5, 1, 0x60, 0, 1, 0x7f];
+    const code = [10, 6, 1, 4, 0, 0x41, version, 0x0b];
+    const exported = [7, name.length + 4, 1, name.length, ...name, 0, 0];
+    return new Uint8Array([
+      0,
+      0x61,
+      0x73,
+      0x6d,
+      1,
+      0,
+      0,
+      0,
+      ...type,
+      3,
+      2,
+      1,
+      0,
+      ...exported,
+      ...code,
+    ]);
+  };
+
+  test("another ABI version is refused", async () => {
+    await assert.rejects(createMachine({ wasm: versioned(63) }), /ABI version 63/);
+  });
+
+  test("its bytes, its URL or a compiled module do as well", async () => {
+    const bytes = readFileSync(inRoot("dist/core.wasm"));
+    const url = new URL(`file://${inRoot("dist/core.wasm")}`);
+    for (const wasm of [bytes, url, new WebAssembly.Module(bytes)]) {
+      assert.equal((await createMachine({ wasm })).info().cpus, 4);
+    }
+  });
+
+  test("a trap is a MachineBug for ever, until a snapshot is restored", async () => {
+    const machine = await createMachine();
+    const file = machine.snapshot();
+    // The firmware is the one import through which a test can make the core fail from outside.
+    const core = Reflect.get(machine, "core") as { exports: Record<string, unknown> };
+    const exports = Reflect.get(core, "exports") as Record<string, unknown>;
+    const failing = () => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    };
+    Reflect.set(core, "exports", { ...exports, hv_run: failing });
+    assert.throws(() => machine.run(), MachineBug);
+    assert.throws(
+      () => machine.info(),
+      (error) => error instanceof MachineBug && error.where === "hv_run",
+    );
+    machine.restore(file);
+    assert.equal(machine.info().cpus, 4);
+    assert.equal(machine.run().stop, "idle");
+  });
+
+  test("ids are bounded everywhere", async () => {
+    const xc = new XenControl(await createMachine());
+    const long = "x".repeat(40);
+    await xc.upload(long, payload("xsa125"));
+    assert.deepEqual(
+      (await xc.listAll()).map(({ id }) => id),
+      [long],
+    );
+    assert.equal((await xc.get(long)).status, 1);
+    assert.equal(encodeId(`${long}x`), undefined);
+  });
+});
