@@ -9,7 +9,7 @@ import {
 import { PLACE_SYSCTL, REASON_ABI_VERSION, REASON_ARG_FAULT, REASON_UNKNOWN_OP } from "../reasons";
 import { has_operation, install_operation, run_operation_hook } from "./hooks";
 import { SYSCTL_OFF } from "./layout";
-import { copy_from_va, copy_to_va, is_mapped } from "./mem";
+import { copy_from_va, copy_to_va, is_hypervisor_va, is_mapped } from "./mem";
 import { clear_refusal, refusal, refuse_at } from "./refusal";
 import { PERM_R, PERM_W } from "../abi";
 
@@ -27,6 +27,9 @@ function fault(va: u64): i32 {
 /** do_sysctl: `va` is the domain's pointer to struct xen_sysctl, in the context that is set. */
 export function do_sysctl(va: u64, domain: i32): i32 {
   clear_refusal();
+  // A guest's pointer must not make the hypervisor read or write its own half.
+  const last_va = va + (SYSCTL_SIZE - 1);
+  if (last_va < va || is_hypervisor_va(va) || is_hypervisor_va(last_va)) return fault(va);
   const missing = copy_from_va(SYSCTL_OFF, va, SYSCTL_SIZE);
   if (missing != 0) return fault(va + (SYSCTL_SIZE - missing));
   const version = load<u32>(SYSCTL_OFF + SYSCTL_VERSION);
