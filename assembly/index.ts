@@ -4,11 +4,12 @@
 import { ABI_VERSION, EBUSY, EFAULT, EINVAL, ENOENT, PERM_R, SYMBOL_MATCHES_MAX } from "./abi";
 import { boot_machine } from "./hv/boot";
 import { call_function, check_idle, write_result } from "./hv/call";
+import { take_port } from "./hv/console";
 import { CPU_IDLE, Cpu, cpu_at } from "./hv/cpu";
 import { check_domain, enter_domain } from "./hv/domain";
+import { used_end } from "./hv/frames";
 import { header } from "./hv/header";
 import { make_hypercall } from "./hv/hypercall";
-import { used_end } from "./hv/frames";
 import { write_cpu, write_info, write_symbol } from "./hv/info";
 import { handle_key, install_keyhandlers } from "./hv/keyhandler";
 import { CONSOLE_OFF, IO_OFF, MACHINE_END } from "./hv/layout";
@@ -22,6 +23,7 @@ import { check_cpu } from "./hv/smp";
 import { stage, unstage } from "./hv/staging";
 import { state_hash } from "./hv/state_hash";
 import { find_symbols, match_at, symbol_at } from "./hv/symbols";
+import { install_port_out } from "./hv/x86/system";
 import { set_policy } from "./hv/xsm";
 import { REASON_BAD_ADDRESS, REASON_CPU_BUSY } from "./reasons";
 import { refusal_of } from "./xsplice/explain";
@@ -31,6 +33,7 @@ import { firmware_answer } from "./xsplice/signature_request";
 import { install_xsplice } from "./xsplice/sysctl";
 
 install_keyhandlers();
+install_port_out(take_port);
 install_xsplice();
 
 // --- the machine ---------------------------------------------------------------------------------

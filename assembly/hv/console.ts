@@ -16,6 +16,14 @@ export function print_byte(byte: u32): void {
   host_console(byte & 0xff);
 }
 
+/** The console's port: what image code sends there is printed. */
+export const CONSOLE_PORT: u32 = 0xe9;
+
+/** Takes OUT instructions (installed into the interpreter while the module starts). */
+export function take_port(port: u32, value: u32): void {
+  if (port == CONSOLE_PORT) print_byte(value);
+}
+
 /** An ASCII literal. */
 export function print(text: string): void {
   for (let i = 0, n = text.length; i < n; i++) print_byte(<u32>text.charCodeAt(i));
