@@ -9,6 +9,7 @@ import type { Machine } from "../machine.js";
 import type { XenControl } from "../xc.js";
 import { optionNumber, optionText } from "./arguments.js";
 import type { Options } from "./command.js";
+import { lockMachine } from "./lock.js";
 import * as files from "./machine_file.js";
 
 /** The outside world of one command line. */
@@ -102,7 +103,7 @@ export class Context {
 
   private async lock(): Promise<void> {
     const say = (text: string): void => this.say(`xen-xsplice: ${text}`);
-    this.release ??= await files.lockMachine(this.machinePath, say);
+    this.release ??= await lockMachine(this.machinePath, say);
   }
 
   /** Puts another machine in the place of the one in the file. */
