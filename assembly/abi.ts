@@ -132,6 +132,7 @@ export const VECTOR_NMI = 2;
 export const VECTOR_BP = 3;
 export const VECTOR_UD = 6;
 export const VECTOR_DF = 8;
+export const VECTOR_SS = 12;
 export const VECTOR_GP = 13;
 export const VECTOR_PF = 14;
 

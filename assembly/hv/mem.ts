@@ -61,17 +61,21 @@ export function entry_of(va: u64): u64 {
 export let fault_vector: u32 = 0;
 export let fault_error: u32 = 0;
 export let fault_va: u64 = 0;
+/** #GP because an operand's address is not canonical: #SS when it is on the stack. */
+export let fault_is_address: bool = false;
 
 /** Latches a fault that is not about an address. */
 export function latch_fault(vector: u32, error: u32): void {
   fault_vector = vector;
   fault_error = error;
   fault_va = 0;
+  fault_is_address = false;
 }
 
 function latch_access(va: u64, access: u32, entry: u64): void {
   latch_fault(VECTOR_GP, 0);
-  if (!is_canonical(va)) return;
+  fault_is_address = !is_canonical(va);
+  if (fault_is_address) return;
   fault_vector = VECTOR_PF;
   fault_va = va;
   fault_error = entry != 0 ? PF_PRESENT : 0;

@@ -4,11 +4,12 @@
 // goes on with the next record ends in `continue`; a `break` leaves the block: through `link`, to `va`
 // when the link is DYNAMIC, or with a fault latched in mem.ts when nobody set a link.
 
-import { STOP_BUDGET, STOP_FAULT, STOP_RETURN, VECTOR_PF } from "../../abi";
+import { STOP_BUDGET, STOP_FAULT, STOP_RETURN, VECTOR_PF, VECTOR_SS } from "../../abi";
 import { Cpu } from "../cpu";
 import { RETURN_VA } from "../layout";
 import {
-  code_context, fault_error, fault_va, fault_vector, is_hypervisor_va, read_off, write_off,
+  code_context, fault_error, fault_is_address, fault_va, fault_vector, is_hypervisor_va, latch_fault, read_off,
+  write_off,
 } from "../mem";
 import { PAGE_SIZE } from "../param";
 import {
@@ -29,6 +30,7 @@ import {
   ADD, DEC, EAGER, IMUL, INC, lazy_carry, lazy_condition, LOGIC, settle_flags, SHIFT, SUB,
 } from "./lazy";
 import { set_executed } from "./msr";
+import { is_stack_access } from "./stack";
 import { DONE, JUMP, STOP } from "./result";
 
 const NEXT: usize = INSN_SIZE;
@@ -507,7 +509,10 @@ export function run_blocks(registers: Cpu, limit: i32, first: usize): u32 {
   // Not all of the block was executed.
   settle_flags(registers, fk, fa, fb);
   retired = limit - left - (load<i32>(block, BLOCK_COUNT) - <i32>load<u8>(ip, 10));
-  if (link == FAULTED) return stop_fault(registers, insn_va(block, ip));
+  if (link == FAULTED) {
+    if (fault_is_address && is_stack_access(changetype<Insn>(ip))) latch_fault(VECTOR_SS, 0);
+    return stop_fault(registers, insn_va(block, ip));
+  }
   retired++;
   return result - STOP;
 }

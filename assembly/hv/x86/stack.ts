@@ -6,8 +6,22 @@ import { Cpu } from "../cpu";
 import { latch_fault, read_off, write_off } from "../mem";
 import { FIXED, IF, POPF_MASK, RF } from "./flags";
 import { Insn, INSN_MEM } from "./insn";
+import { Op } from "./ops";
 import { load_width, rm_read, rm_write, set_register, set_rm, store_memory } from "./operand";
 import { DONE, FAULT } from "./result";
+
+const RSP: u8 = 32;
+const RBP: u8 = 40;
+
+/** Was an address that is not canonical in the stack segment? RSP and RBP as base mean it. */
+export function is_stack_access(insn: Insn): bool {
+  switch (<u32>insn.id) {
+    case Op.Push: case Op.Pop: case Op.PushImm: case Op.Pushf: case Op.Popf: case Op.Leave:
+    case Op.Enter: case Op.Ret: case Op.Iret: return true;
+    case Op.Call: case Op.CallRm: return true;
+    default: return insn.has(INSN_MEM) && (insn.base == RSP || insn.base == RBP);
+  }
+}
 
 /** Pushes `value`; false with a latched fault. */
 export function push(cpu: Cpu, width: u32, value: u64): bool {
@@ -84,7 +98,8 @@ export function do_enter(cpu: Cpu, insn: Insn): u32 {
   const frame = cpu.rsp - 8;
   const size = insn.imm & 0xffff;
   // The processor also checks that the new stack top can be written.
-  if (write_off(frame - size, 8) == 0 || !push(cpu, 3, cpu.rbp)) return FAULT;
+  if (write_off(frame, 8) == 0 || write_off(frame - size, 8) == 0) return FAULT;
+  push(cpu, 3, cpu.rbp);
   cpu.rbp = frame;
   cpu.rsp = frame - size;
   return DONE;
