@@ -86,10 +86,13 @@ export class Session {
   }
 
   /** What was typed and printed so far; paths of one machine replaced. */
+  plain(): string {
+    return this.text.replaceAll(this.directory, "DIR").replaceAll(inRoot(), "PROJECT");
+  }
+
+  /** The same for a golden file: without sizes of payloads, the usage text only once. */
   transcript(): string {
-    const [before = "", ...repeated] = this.text
-      .replaceAll(this.directory, "DIR")
-      .replaceAll(inRoot(), "PROJECT")
+    const [before = "", ...repeated] = this.plain()
       .replace(/\(\d+ bytes\)$/gm, "(N bytes)")
       .split(/(?<=! {3}demo .*\n)/);
     const usage = /! xen-xsplice: Xsplice test tool\n[\s\S]*! {3}demo .*\n/;
