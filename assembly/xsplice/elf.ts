@@ -82,7 +82,7 @@ export const SECTION_PLACE_SIZE: usize = 16;
 if (offsetof<SectionPlace>() != SECTION_PLACE_SIZE) ERROR("SectionPlace is 16 bytes");
 
 /** Marks a symbol that relocations cannot use. See has_value for the exception. */
-export const NO_VALUE: u64 = 0x7ff7_e1f0_5e1f_0bad;
+export const NO_VALUE: u64 = 0x5e1f0bad;
 
 @inline
 export function elf_file(): ElfFile {
