@@ -1,6 +1,7 @@
-// The lock on a machine file: a command holds it for as long as it works, so two at once queue up. A
-// command may compute for minutes without a pause, so the age of a lock says nothing about its owner;
-// beside the lock stands who made it, and a lock whose owner is dead is taken away at once.
+// The lock on a machine file: a command holds it for as long as it works, so two at once queue
+// up. A command may compute for minutes without a pause, so the age of a lock says nothing about
+// its owner; beside the lock stands who made it, and a lock whose owner is dead is taken away at
+// once.
 
 import {
   mkdirSync,
@@ -66,7 +67,7 @@ function removeOrphan(lock: string, owner: string): void {
   }
 }
 
-/** Runs `work` without the listeners that it adds: they would keep Ctrl-C from ending a computation. */
+/** Runs `work` without the listeners that it adds: they would keep Ctrl-C from ending a call. */
 async function withoutSignalListeners<T>(work: () => Promise<T>): Promise<T> {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const before = signals.map((signal) => process.listeners(signal));

@@ -1,5 +1,6 @@
-// The file that a machine lives in between two commands: where it is, how it is read and replaced. It
-// is replaced by a rename, so a killed command loses nothing. What is in it: `host/snapshot.ts`.
+// The file that a machine lives in between two commands: where it is, how it is read and
+// replaced. It is replaced by a rename, so a killed command loses nothing. What is in it:
+// `host/snapshot.ts`.
 
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";

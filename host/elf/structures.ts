@@ -208,8 +208,8 @@ export class StructureWalk {
   }
 
   /**
-   * `size` bounds the new code. C cannot say how long a function is, so an author gives a bound that
-   * may be too large: room is kept for it. Of an array of bytes the size is known, and must hold.
+   * `size` bounds the new code. C cannot say how long a function is, so an author gives a bound,
+   * which may be too large: room is kept for it. Of an array of bytes the size is known, and must hold.
    */
   private reserve({ atom, at }: Place, size: number, what: string): void {
     const wanted = at - atom.start + size;

@@ -1,5 +1,5 @@
-// The action runner against a scripted hypervisor: every defect of the RFC's loop that K48-K56 and K63
-// name, with the states that only a slow or broken hypervisor shows.
+// The action runner against a scripted hypervisor: every defect of the RFC's loop that K48-K56
+// and K63 name, with the states that only a slow or broken hypervisor shows.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -87,11 +87,12 @@ describe("messages (R165-R174)", () => {
     assert.deepEqual({ code, out, issued }, { code: 0, out: "completed!\n", issued: [] });
   });
 
-  test("R170, K63: a wrong state says what is wanted, and from where the command goes", async () => {
+  test("R170, K63: a wrong state says what is wanted, and from where it goes", async () => {
     const { code, out, issued } = await play("apply", { states: [LOADED] });
     assert.equal(
       out,
-      "foo: in wrong state (0x1), expected 0x8, ok are 0x14\nfoo failed with 22(Invalid argument)\n",
+      "foo: in wrong state (0x1), expected 0x8, ok are 0x14\n" +
+        "foo failed with 22(Invalid argument)\n",
     );
     assert.equal(code, 1);
     assert.deepEqual(issued, []);
@@ -107,7 +108,8 @@ describe("messages (R165-R174)", () => {
     const { code, out, issued } = await play("revert", { states: [PROGRESS] });
     assert.equal(
       out,
-      "foo is in progress and we didn't initiate it!\nfoo failed with 16(Device or resource busy)\n",
+      "foo is in progress and we didn't initiate it!\n" +
+        "foo failed with 16(Device or resource busy)\n",
     );
     assert.equal(code, 1);
     assert.deepEqual(issued, []);

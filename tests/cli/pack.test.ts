@@ -1,6 +1,6 @@
-// `pack`: objects built here, field by field, and, where gcc is installed, objects that it compiles from
-// plain C in the shape of the RFC's own test file (R64, K7): structures without section attributes, a
-// main() and a call of puts() in between.
+// `pack`: objects built here, field by field, and, where gcc is installed, objects that it
+// compiles from plain C in the shape of the RFC's own test file (R64, K7): structures without
+// section attributes, a main() and a call of puts() in between.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -119,7 +119,7 @@ describe("the machine file", () => {
     await (await lockMachine(machine, () => {}, 100))();
   });
 
-  test("cut short, damaged, of another version, a directory: exit 3, the file untouched", async () => {
+  test("cut short, damaged, another version, a directory: exit 3, untouched", async () => {
     const directory = scratch();
     const machine = join(directory, "machine");
     assert.equal((await run(machine, "info")).code, 0);

@@ -1,5 +1,5 @@
-// `sign` and `verify-signature` (R72-R79, K64, A14): the trailer's bytes, and that no byte of a signed
-// payload can be changed unnoticed.
+// `sign` and `verify-signature` (R72-R79, K64, A14): the trailer's bytes, and that no byte of a
+// signed payload can be changed unnoticed.
 
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";

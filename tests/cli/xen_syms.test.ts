@@ -1,6 +1,7 @@
-// Real input: Debian's Xen, which nobody here built. A payload that is compiled here for it replaces
-// xen_extra_version, by commands of the command line alone; the string changes, and comes back.
-// Needs gcc, and the image: XEN_SYMS, or what the package xen-hypervisor-4.17-amd64-dbg installs.
+// Real input: Debian's Xen, which nobody here built. A payload that is compiled here for it
+// replaces xen_extra_version, by commands of the command line alone; the string changes, and
+// comes back. Needs gcc, and the image: XEN_SYMS, or what the package
+// xen-hypervisor-4.17-amd64-dbg installs.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
