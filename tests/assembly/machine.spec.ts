@@ -4,3 +4,6 @@ import "./hv/frames.spec";
 import "./hv/sort.spec";
 import "./hv/image_file.spec";
 import "./hv/image_pages.spec";
+import "./hv/symbols.spec";
+import "./hv/call.spec";
+import "./hv/hypercall.spec";
