@@ -7,3 +7,6 @@ import "./hv/image_pages.spec";
 import "./hv/symbols.spec";
 import "./hv/call.spec";
 import "./hv/hypercall.spec";
+import "./hv/sysctl.spec";
+import "./hv/sched.spec";
+import "./hv/boot.spec";
