@@ -2,6 +2,7 @@
 // at hv_io_off() (abi.ts has their layouts). 0 or -errno, details in the refusal.
 
 import { ABI_VERSION, EBUSY, EFAULT, EINVAL, ENOENT, PERM_R, SYMBOL_MATCHES_MAX } from "./abi";
+import { site_count } from "./hv/alternatives";
 import { boot_machine } from "./hv/boot";
 import { call_function, check_idle, write_result } from "./hv/call";
 import { take_port } from "./hv/console";
@@ -30,11 +31,17 @@ import { refusal_of } from "./xsplice/explain";
 import { set_keystore } from "./xsplice/keystore";
 import { map_count, write_map, write_payload } from "./xsplice/map";
 import { firmware_answer } from "./xsplice/signature_request";
+import {
+  livepatch_refusal, write_function, write_livepatch, write_site,
+} from "./xsplice/livepatch/info";
+import { payloads_count } from "./xsplice/livepatch/record";
+import { install_livepatch } from "./xsplice/livepatch/sysctl";
 import { install_xsplice } from "./xsplice/sysctl";
 
 install_keyhandlers();
 install_port_out(take_port);
 install_xsplice();
+install_livepatch();
 
 // --- the machine ---------------------------------------------------------------------------------
 
@@ -243,4 +250,29 @@ export function hv_keystore(len: u32): i32 {
 /** The answer to a request of the import `firmware`: 0 or a REASON_SIG_*. */
 export function hv_firmware_answer(request: u32, verdict: u32): void {
   firmware_answer(request, verdict);
+}
+
+// --- today's live patching, and the CPU that the image was booted on ------------------------------
+
+export function hv_livepatch_count(): u32 {
+  return payloads_count();
+}
+/** LIVEPATCH_INFO_* in I/O. */
+export function hv_livepatch_get(index: u32): i32 {
+  return write_livepatch(IO_OFF, index);
+}
+/** LIVEPATCH_FUNC_* of a payload's function in I/O. */
+export function hv_livepatch_func(index: u32, i: u32): i32 {
+  return write_function(IO_OFF, index, i);
+}
+/** The last refusal of a payload, 0 when there is none. */
+export function hv_livepatch_refusal(index: u32): u32 {
+  return <u32>livepatch_refusal(index);
+}
+/** Records of the image's own alternatives; SITE_* in I/O. */
+export function hv_site_count(): u32 {
+  return site_count();
+}
+export function hv_site_get(index: u32): i32 {
+  return write_site(IO_OFF, index);
 }

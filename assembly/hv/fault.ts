@@ -1,12 +1,15 @@
 // Faults of hypervisor code: expected ones go on where an exception table says (hv/extable.ts), as Xen's
-// handlers do it, with the stack as it was. What is left stops the CPU's run and is reported.
+// handlers do it, with the stack as it was; a ud2 does what its bug frame says (hv/bugframes.ts). What is
+// left stops the CPU's run and is reported.
 
+import { answer_bug } from "./bugframes";
 import { Cpu } from "./cpu";
 import { find_fixup } from "./extable";
 
 /** True: the CPU can go on. The fault latch stays as it is for whoever asks. */
 export function fix_up(cpu: Cpu): bool {
   if (cpu.user != 0) return false;
+  if (answer_bug(cpu)) return true;
   const continuation = find_fixup(cpu.rip);
   if (continuation == 0) return false;
   cpu.rip = continuation;

@@ -5,8 +5,10 @@
 
 /** Deferred work (hv/tasklet.ts). */
 export const TASKLET_XSPLICE: u32 = 1;
+export const TASKLET_LIVEPATCH: u32 = 2;
 /** Work at the patch point (hv/rendezvous.ts). */
 export const WORK_XSPLICE: u32 = 1;
+export const WORK_LIVEPATCH: u32 = 2;
 
 const HOOKS: u32 = 256;
 const tasklets = memory.data(1024);

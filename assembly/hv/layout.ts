@@ -11,6 +11,7 @@
 //   KEYSTORE    DER certificates for signature checking                       (xsplice/signature.ts)
 //   EXTABLES    exception tables that payloads registered                     (hv/extable.ts)
 //   TASKLETS    deferred work                                                 (hv/tasklet.ts)
+//   BUGFRAMES   tables of bug frames that payloads registered                (hv/bugframes.ts)
 //   OWNERS      one byte per frame: who owns it                               (hv/frames.ts)
 //   FRAMES      page frames: image, page tables, stacks, domain RAM, payloads
 //   MACHINE_END ------------------------------------------------------------- end of the snapshot
@@ -48,7 +49,10 @@ export const EXTABLE_SIZE: usize = 16;
 export const EXTABLES_OFF: usize = KEYSTORE_OFF + <usize>KEYSTORE_SIZE;
 export const TASKLET_SIZE: usize = 16;
 export const TASKLETS_OFF: usize = EXTABLES_OFF + EXTABLE_SIZE * <usize>NR_PAYLOADS;
-export const OWNERS_OFF: usize = TASKLETS_OFF + TASKLET_SIZE * <usize>NR_TASKLETS;
+/** Four tables of each payload, {va, count}. */
+export const BUGFRAMES_SIZE: usize = 64;
+export const BUGFRAMES_OFF: usize = TASKLETS_OFF + TASKLET_SIZE * <usize>NR_TASKLETS;
+export const OWNERS_OFF: usize = BUGFRAMES_OFF + BUGFRAMES_SIZE * <usize>NR_PAYLOADS;
 /** One owner byte for each frame that fits behind the owner map. */
 export const NR_FRAMES: usize = (MACHINE_END - OWNERS_OFF - 2 * PAGE_SIZE) / (PAGE_SIZE + 1);
 export const FRAMES_OFF: usize = (OWNERS_OFF + NR_FRAMES + (PAGE_SIZE - 1)) & ~(PAGE_SIZE - 1);
@@ -94,11 +98,16 @@ export const STACK_STRIDE: u64 = 2 * STACK_SIZE;
 export const CURRENT_VA: u64 = 0xffff830010000000;
 /** Per-CPU areas of the image, except CPU 0's, which stays where the image has it. */
 export const PER_CPU_VA: u64 = 0xffff830020000000;
+/** What the hypervisor keeps in its own memory for a payload and shows to image code, by payload slot. */
+export const PRIVATE_VA: u64 = 0xffff830040000000;
+export const PRIVATE_STRIDE: u64 = 0x400000;
 /** Never mapped: a function that returns here has returned to the machine. */
 export const RETURN_VA: u64 = 0xffff8300fffff000;
 /** Domain RAM starts here in every domain's own lower half; guest code pages at GUEST_TEXT_VA. */
 export const GUEST_RAM_VA: u64 = 0x0000000010000000;
 export const GUEST_TEXT_VA: u64 = 0x0000000000400000;
+/** A page for the guest on each CPU. */
+export const GUEST_DATA_VA: u64 = 0x0000000000600000;
 /** What the machine keeps for itself of the hypervisor half: no image and no payload may lie there. */
 export const MACHINE_LO_VA: u64 = STACKS_VA;
 export const MACHINE_HI_VA: u64 = 0xffff830100000000;

@@ -3,8 +3,8 @@
 // are installed by the layers above; what they are not allowed or cannot do they say themselves.
 
 import {
-  EACCES, EFAULT, ENOSYS, SYSCTL_CMD, SYSCTL_SIZE, SYSCTL_U, SYSCTL_VERSION,
-  XEN_SYSCTL_INTERFACE_VERSION,
+  EACCES, EFAULT, ENOSYS, EOPNOTSUPP, SYSCTL_CMD, SYSCTL_SIZE, SYSCTL_U, SYSCTL_VERSION,
+  XEN_SYSCTL_INTERFACE_VERSION, XEN_SYSCTL_INTERFACE_VERSION_4_17, XEN_SYSCTL_LIVEPATCH_OP,
 } from "../abi";
 import { PLACE_SYSCTL, REASON_ABI_VERSION, REASON_ARG_FAULT, REASON_UNKNOWN_OP } from "../reasons";
 import { has_operation, install_operation, run_operation_hook } from "./hooks";
@@ -33,13 +33,16 @@ export function do_sysctl(va: u64, domain: i32): i32 {
   const missing = copy_from_va(SYSCTL_OFF, va, SYSCTL_SIZE);
   if (missing != 0) return fault(va + (SYSCTL_SIZE - missing));
   const version = load<u32>(SYSCTL_OFF + SYSCTL_VERSION);
-  if (version != XEN_SYSCTL_INTERFACE_VERSION) {
+  const op = load<u32>(SYSCTL_OFF + SYSCTL_CMD);
+  // Two interfaces side by side: the RFC's operation, and today's with its own number and version.
+  const today = op == XEN_SYSCTL_LIVEPATCH_OP;
+  const expected = today ? XEN_SYSCTL_INTERFACE_VERSION_4_17 : XEN_SYSCTL_INTERFACE_VERSION;
+  if (version != <u32>expected) {
     const rc = refuse_at(EACCES, REASON_ABI_VERSION, PLACE_SYSCTL, SYSCTL_VERSION);
     refusal().value = version;
-    refusal().limit = XEN_SYSCTL_INTERFACE_VERSION;
+    refusal().limit = expected;
     return rc;
   }
-  const op = load<u32>(SYSCTL_OFF + SYSCTL_CMD);
   if (!has_operation(op)) {
     const rc = refuse_at(ENOSYS, REASON_UNKNOWN_OP, PLACE_SYSCTL, SYSCTL_CMD);
     refusal().value = op;
@@ -48,6 +51,8 @@ export function do_sysctl(va: u64, domain: i32): i32 {
   // The answer must be deliverable before anything is done that could not be told of.
   if (!is_mapped(va, SYSCTL_SIZE, PERM_R | PERM_W)) return fault(va);
   const answer = run_operation_hook(op, SYSCTL_OFF + SYSCTL_U, domain);
+  // 4.17 copies nothing back for what it does not know.
+  if (today && (answer == -ENOSYS || answer == -EOPNOTSUPP)) return answer;
   const lost = copy_to_va(va, SYSCTL_OFF, SYSCTL_SIZE);
   return lost != 0 ? fault(va + (SYSCTL_SIZE - lost)) : answer;
 }

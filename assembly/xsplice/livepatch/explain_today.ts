@@ -1,0 +1,25 @@
+// The last refusal of a payload of today's format, in its own slot, for whoever asks why (explain.ts keeps
+// those of the RFC's payloads).
+
+import { REFUSAL_SIZE, REFUSALS_OFF } from "../../hv/layout";
+import { refusal } from "../../hv/refusal";
+import { copy_id, Payload } from "../payload";
+
+@inline
+function slot_off(p: Payload): usize {
+  return REFUSALS_OFF + REFUSAL_SIZE * <usize>p.slot;
+}
+
+export function keep_refusal_today(p: Payload): void {
+  copy_id(refusal().id_off, p.id_off);
+  memory.copy(slot_off(p), changetype<usize>(refusal()), REFUSAL_SIZE);
+}
+
+/** Linear offset of the record, 0 when nothing was refused. */
+export function refusal_today(p: Payload): usize {
+  return load<u32>(slot_off(p), 4) == 0 ? 0 : slot_off(p);
+}
+
+export function forget_refusal_today(p: Payload): void {
+  memory.fill(slot_off(p), 0, REFUSAL_SIZE);
+}

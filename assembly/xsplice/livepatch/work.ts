@@ -1,0 +1,194 @@
+// The work that an ACTION of today's door schedules (spec/livepatch-today 4, 9): done at the rendezvous, all
+// CPUs idle, by the order of hooks and of the built-in apply and revert. The result becomes the payload's rc.
+
+import {
+  EAGAIN, EBUSY, EINVAL, LIVEPATCH_ACTION_APPLY, LIVEPATCH_ACTION_REPLACE, LIVEPATCH_ACTION_REVERT,
+  LIVEPATCH_STATE_CHECKED,
+} from "../../abi";
+import { header } from "../../hv/header";
+import { install_tasklet, install_work, TASKLET_LIVEPATCH, WORK_LIVEPATCH } from "../../hv/hooks";
+import { refusal_name, refuse } from "../../hv/refusal";
+import { request_rendezvous } from "../../hv/rendezvous";
+import { schedule_tasklet } from "../../hv/tasklet";
+import {
+  HAZARD_REPLACE_DIRTY, HAZARD_STUCK_PROGRESS, REASON_BUSY, REASON_LP_HOOK_FAILED,
+  REASON_LP_REPLACE_REVERT, REASON_TIMEOUT, REASON_XEN_CRASH_PARTIAL_APPLY,
+  REASON_XEN_CRASH_PARTIAL_REVERT, STEP_APPLY, STEP_REPLACE, STEP_REVERT,
+} from "../../reasons";
+import { begin_step } from "../explain";
+import { is_payload, no_payload, Payload, payload_at } from "../payload";
+import { check_expectations } from "./expect";
+import { all_are, patch_functions, revert_functions } from "./patching";
+import {
+  add_hazard, HOOK_APPLY, HOOK_LOAD, HOOK_POSTAPPLY, HOOK_POSTREVERT, HOOK_REVERT, HOOK_UNLOAD,
+  livepatch, pending_action, pending_timeout, pop_applied, set_pending, top_applied,
+} from "./record";
+import { hook_result, run_hook } from "./run_hook";
+import { say, say_count, say_finished, say_metadata } from "./say";
+import { apply_tail } from "./services";
+import { keep_refusal_today } from "./explain_today";
+
+/** Nanoseconds of an action that does not say. */
+const DEFAULT_TIMEOUT: u32 = 30000000;
+
+@inline
+function has_hook(p: Payload, kind: u32): bool {
+  return (livepatch(p).hook_mask & (1 << kind)) != 0;
+}
+
+/** Runs a hook whose value decides. */
+function action_hook(p: Payload, kind: u32): i32 {
+  const rc = run_hook(p, kind, 0, true, -1);
+  if (rc != 0) return rc;
+  const value = hook_result();
+  if (value != 0) {
+    refuse(EINVAL, REASON_LP_HOOK_FAILED);
+  }
+  return value;
+}
+
+/** Runs the hooks of an array, in its order. */
+function run_array(p: Payload, kind: u32): i32 {
+  let rc = 0;
+  for (let i: u32 = 0; i < livepatch(p).hook_entries(kind) && rc == 0; i++) {
+    rc = run_hook(p, kind, i, true, -1);
+  }
+  return rc;
+}
+
+/** What real Xen panics about: a result that does not fit the functions' states. */
+function check_consistent(p: Payload, rc: i32, applying: bool): i32 {
+  if (all_are(p, (rc == 0) == applying)) return rc;
+  if (applying) revert_functions(p);
+  else patch_functions(p);
+  return refuse(EINVAL, applying ? REASON_XEN_CRASH_PARTIAL_APPLY : REASON_XEN_CRASH_PARTIAL_REVERT);
+}
+
+function apply_payload(p: Payload): i32 {
+  const lp = livepatch(p);
+  let rc = 0;
+  if (has_hook(p, HOOK_APPLY)) {
+    say(p, "Calling apply action hook function");
+    rc = action_hook(p, HOOK_APPLY);
+  } else {
+    say_count(p, "Applying ", lp.nfuncs, " functions");
+    rc = run_array(p, HOOK_LOAD);
+    if (rc == 0) patch_functions(p);
+  }
+  rc = check_consistent(p, rc, true);
+  if (rc == 0) {
+    apply_tail(p);
+    say_metadata(p);
+  }
+  return rc;
+}
+
+function revert_payload(p: Payload): i32 {
+  const lp = livepatch(p);
+  let rc = 0;
+  if (has_hook(p, HOOK_REVERT)) {
+    say(p, "Calling revert action hook function");
+    rc = action_hook(p, HOOK_REVERT);
+  } else {
+    say(p, "Reverting");
+    revert_functions(p);
+    rc = run_array(p, HOOK_UNLOAD);
+    // The hook would have brought the hypervisor down: nothing has happened.
+    if (rc != 0) patch_functions(p);
+  }
+  rc = check_consistent(p, rc, false);
+  if (rc == 0) {
+    if (lp.applied_order != 0) pop_applied(p);
+    lp.state = LIVEPATCH_STATE_CHECKED;
+    lp.reverted = 1;
+  }
+  return rc;
+}
+
+/** Everything applied is taken away from the top down, then `p` is applied. */
+function replace_all(p: Payload): i32 {
+  for (let q = top_applied(); is_payload(q); q = top_applied()) {
+    const lp = livepatch(q);
+    lp.rc = revert_payload(q);
+    if (lp.rc != 0) {
+      refusal_name(lp.name_off, 127);
+      return refuse(EINVAL, REASON_LP_REPLACE_REVERT);
+    }
+  }
+  const rc = check_expectations(p);
+  if (rc != 0) return rc;
+  const lp = livepatch(p);
+  if (lp.reverted != 0 && lp.safe_to_reapply == 0) add_hazard(p, HAZARD_REPLACE_DIRTY);
+  return apply_payload(p);
+}
+
+function step_of(cmd: u32): u32 {
+  if (cmd == <u32>LIVEPATCH_ACTION_APPLY) return STEP_APPLY;
+  return cmd == <u32>LIVEPATCH_ACTION_REVERT ? STEP_REVERT : STEP_REPLACE;
+}
+
+function post_hook(p: Payload, kind: u32): void {
+  if (!has_hook(p, kind)) return;
+  const rc = livepatch(p).rc;
+  say(p, kind == HOOK_POSTAPPLY ? "Calling post-apply hook" : "Calling post-revert hook");
+  const failed = run_hook(p, kind, 0, false, -1);
+  livepatch(p).rc = failed != 0 ? failed : rc;
+}
+
+/** At the patch point. */
+function do_work(slot: u32): i32 {
+  const p = payload_at(slot);
+  const lp = livepatch(p);
+  const cmd = lp.cmd;
+  begin_step(step_of(cmd));
+  let rc = 0;
+  if (cmd == <u32>LIVEPATCH_ACTION_APPLY) rc = apply_payload(p);
+  else if (cmd == <u32>LIVEPATCH_ACTION_REVERT) rc = revert_payload(p);
+  else rc = replace_all(p);
+  lp.rc = rc;
+  say_finished(p, cmd, rc);
+  if (cmd == <u32>LIVEPATCH_ACTION_APPLY) post_hook(p, HOOK_POSTAPPLY);
+  if (cmd == <u32>LIVEPATCH_ACTION_REVERT) post_hook(p, HOOK_POSTREVERT);
+  finish(p);
+  return 0;
+}
+
+function finish(p: Payload): void {
+  if (livepatch(p).rc != 0) keep_refusal_today(p);
+  set_pending(no_payload(), 0);
+}
+
+/** The CPUs did not come in time, or somebody else holds them: nothing has changed. */
+function give_up(slot: u32): void {
+  const p = payload_at(slot);
+  begin_step(step_of(livepatch(p).cmd));
+  livepatch(p).rc = refuse(EBUSY, REASON_TIMEOUT);
+  finish(p);
+}
+
+/** Deferred: asks for the rendezvous. */
+function start_work(slot: u32): void {
+  const timeout = pending_timeout();
+  const deadline = header().time_ns + <u64>(timeout == 0 ? DEFAULT_TIMEOUT : timeout);
+  if (!request_rendezvous(WORK_LIVEPATCH, slot, deadline)) give_up(slot);
+}
+
+/** Schedules the action; P becomes -EAGAIN first, and stays so when another one is pending. */
+export function schedule_work(p: Payload, cmd: u32, timeout_ns: u32): i32 {
+  const lp = livepatch(p);
+  lp.rc = -EAGAIN;
+  if (is_payload(pending_action()) || !schedule_tasklet(TASKLET_LIVEPATCH, p.slot)) {
+    add_hazard(p, HAZARD_STUCK_PROGRESS);
+    refusal_name(livepatch(pending_action()).name_off, 127);
+    return refuse(EBUSY, REASON_BUSY);
+  }
+  lp.cmd = cmd;
+  set_pending(p, timeout_ns);
+  return 0;
+}
+
+export function install_livepatch_work(): void {
+  install_tasklet(TASKLET_LIVEPATCH, start_work);
+  install_work(WORK_LIVEPATCH, do_work, give_up);
+}
+if (LIVEPATCH_ACTION_REPLACE <= LIVEPATCH_ACTION_APPLY) ERROR("actions");
