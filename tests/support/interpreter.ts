@@ -1,0 +1,148 @@
+// The interpreter alone, as the tests drive it: tests/assembly/support/bare_cpu.ts, compiled with the
+// core's options. The compiled module is kept in build/ as long as its sources do not change.
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { filesBelow, inRoot, readText } from "./root.js";
+
+const ENTRY = "tests/assembly/support/bare_cpu.ts";
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  init(user: number): void;
+  map(va: bigint, pages: number, perms: number): number;
+  write(va: bigint, len: bigint): bigint;
+  read(va: bigint, len: bigint): bigint;
+  io_off(): number;
+  cpu_off(): number;
+  fault_off(): number;
+  retired(): bigint;
+  return_va(): bigint;
+  flush(): void;
+  run(instructions: bigint): number;
+  length(off: number, max: number, va: bigint): number;
+  operation(): number;
+}
+
+function compile(): Uint8Array {
+  const { options, targets } = JSON.parse(readText("asconfig.json"));
+  const hash = createHash("sha256");
+  const sources = [...filesBelow("assembly/hv", [".ts"]), "assembly/abi.ts", ENTRY];
+  for (const path of [...sources, "asconfig.json"]) hash.update(`${path}\0`).update(readText(path));
+  const name = `interpreter-${hash.digest("hex").slice(0, 16)}.wasm`;
+  const output = inRoot("build", name);
+  if (!existsSync(output)) {
+    mkdirSync(inRoot("build"), { recursive: true });
+    // An empty configuration: the project's names other entries.
+    const config = inRoot("build", "interpreter.asconfig.json");
+    writeFileSync(config, "{}\n");
+    const aside = `${output}.${process.pid}`;
+    const flags = [
+      ["--config", config],
+      ["--runtime", options.runtime],
+      ["--memoryBase", options.memoryBase],
+      ["--initialMemory", options.initialMemory],
+      ["--maximumMemory", options.maximumMemory],
+      ["--use", options.use[0]],
+      ["--optimizeLevel", targets.release.optimizeLevel],
+      ["-o", aside],
+    ];
+    const asc = inRoot("node_modules/assemblyscript/bin/asc.js");
+    const args = [asc, ENTRY, ...flags.flat().map(String)];
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: inRoot() });
+    if (status !== 0) throw new Error(`asc: ${stderr}`);
+    renameSync(aside, output);
+  }
+  return readFileSync(output);
+}
+
+export const PERM_R = 1;
+export const PERM_W = 2;
+export const PERM_X = 4;
+export const RSP = 4;
+export const RIP = 16;
+export const RFLAGS = 17;
+const XMM_OFF = 512;
+/** rdi rsi rdx rcx r8 r9, in encoding order. */
+const ARGUMENTS = [7, 6, 2, 1, 8, 9];
+const CHUNK = 0x8000;
+
+export interface Fault {
+  readonly vector: number;
+  readonly error: number;
+  readonly va: bigint;
+}
+
+export class Interpreter {
+  readonly exports: Exports;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  private readonly cpu: number;
+
+  constructor({ user = false } = {}) {
+    const fail = (): never => {
+      throw new Error("the interpreter panicked");
+    };
+    const hv = { panic: fail, console: () => {}, firmware: () => 0 };
+    const module = new WebAssembly.Module(new Uint8Array(compile()));
+    const instance = new WebAssembly.Instance(module, { hv });
+    this.exports = instance.exports as unknown as Exports;
+    this.bytes = new Uint8Array(this.exports.memory.buffer);
+    this.view = new DataView(this.exports.memory.buffer);
+    this.exports.init(user ? 1 : 0);
+    this.cpu = this.exports.cpu_off();
+  }
+
+  /** Maps fresh zeroed pages and returns where they lie in linear memory. */
+  map(va: bigint, pages: number, perms: number): number {
+    const off = this.exports.map(va, pages, perms);
+    if (off === 0) throw new Error("no frames");
+    return off;
+  }
+
+  /** General register in encoding order, RIP or RFLAGS. */
+  get(register: number): bigint {
+    return this.view.getBigUint64(this.cpu + 8 * register, true);
+  }
+  set(register: number, value: bigint): void {
+    this.view.setBigUint64(this.cpu + 8 * register, value, true);
+  }
+  /** One half of an XMM register. */
+  getXmm(register: number, half: number): bigint {
+    return this.view.getBigUint64(this.cpu + XMM_OFF + 16 * register + 8 * half, true);
+  }
+  setXmm(register: number, half: number, value: bigint): void {
+    this.view.setBigUint64(this.cpu + XMM_OFF + 16 * register + 8 * half, value, true);
+  }
+
+  fault(): Fault {
+    const off = this.exports.fault_off();
+    return {
+      vector: this.view.getUint32(off, true),
+      error: this.view.getUint32(off + 4, true),
+      va: this.view.getBigUint64(off + 8, true),
+    };
+  }
+
+  write(va: bigint, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += CHUNK) {
+      const part = bytes.subarray(at, at + CHUNK);
+      this.bytes.set(part, this.exports.io_off());
+      if (this.exports.write(va + BigInt(at), BigInt(part.length)) !== 0n) {
+        throw new Error(`nothing is mapped at 0x${va.toString(16)}`);
+      }
+    }
+  }
+
+  /** Calls a function with the System V convention; returns STOP_*. RAX holds the result. */
+  call(va: bigint, args: readonly bigint[], stack: bigint, budget: bigint): number {
+    const top = new BigUint64Array([BigInt.asUintN(64, this.exports.return_va())]);
+    this.write(stack - 8n, new Uint8Array(top.buffer));
+    this.set(RSP, stack - 8n);
+    this.set(RIP, va);
+    this.set(RFLAGS, 0x202n);
+    for (const [i, value] of args.entries()) this.set(ARGUMENTS[i] ?? 0, value);
+    return this.exports.run(budget);
+  }
+}
