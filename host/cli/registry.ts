@@ -38,5 +38,7 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     "verify-signature",
     { summary: "verify a payload's signature", load: () => import("./verify_signature.js") },
   ],
+  ["serve", { summary: "keep a machine for many clients", load: () => import("./serve.js") }],
+  ["with", { summary: "run a client of Xen's libraries", load: () => import("./with.js") }],
   ["demo", { summary: "the guided tour", load: () => import("./demo.js") }],
 ]);
