@@ -1,7 +1,8 @@
-// The image's own alternatives, applied once at boot as Xen's alternative.c does (livepatch-today 5.1-5.3,
-// 6.2): a record of 14 bytes names a site, a replacement, and the CPU feature that decides. A file of an
-// image is not what runs; old-code checks and expectations must see the bytes that a payload will meet.
-// The table lies in the part that is dropped after boot, so what was decided is kept as a table of sites.
+// The image's own alternatives, applied once at boot as Xen's alternative.c does (livepatch-today
+// 5.1-5.3, 6.2): a record of 14 bytes names a site, a replacement, and the CPU feature that
+// decides. A file of an image is not what runs; old-code checks and expectations must see the bytes
+// that a payload will meet. The table lies in the part that is dropped after boot, so what was
+// decided is kept as a table of sites.
 
 import {
   ENOMEM, FEATURE_LM, NOPS_P6, PLATFORM_NONE, SITE_ALTCALL, SITE_CHANGED, SITE_TAKEN, SITE_UNSETTLED,
@@ -73,8 +74,8 @@ const POINTER = memory.data(8);
 const ALTCALL_LEN: u32 = 6;
 const LENGTH_MAX: u32 = 254;
 
-/** Address of the pointer of an alternative call, 0 when the record is none. NEW holds the replacement,
- *  OLD the site. */
+/** Address of the pointer of an alternative call, 0 when the record is none. NEW holds the
+ *  replacement, OLD the site. */
 export function altcall_pointer(a: Alt, site_va: u64): u64 {
   const opcode = load<u8>(NEW);
   if (a.cpuid != FEATURE_LM || a.repl_len < 5 || (opcode & 0xfe) != 0xe8) return 0;
@@ -104,7 +105,8 @@ export function new_bytes(): usize {
   return NEW;
 }
 
-/** Copies a site and its replacement to OLD and NEW. False: not mapped, or longer than Xen takes. */
+/** Copies a site and its replacement to OLD and NEW. False: not mapped, or longer than Xen
+ *  takes. */
 export function fetch(a: Alt, site_va: u64, repl_va: u64): bool {
   const total = a.orig_len + a.pad_len;
   if (total > LENGTH_MAX || a.repl_len > total) return false;
@@ -117,7 +119,8 @@ export function move_branch(a: Alt, site_va: u64, repl_va: u64): void {
   store<u32>(NEW, load<u32>(NEW, 1) + <u32>(repl_va - site_va), 1);
 }
 
-/** NOPs in place of what boot does not want: only the padding, which the assembler filled with P6's. */
+/** NOPs in place of what boot does not want: only the padding, which the assembler filled with
+ *  P6's. */
 function keep(a: Alt, s: Site): void {
   a.priv = 1;
   if (nop_style() == <u32>NOPS_P6 || a.pad_len <= 1) return;
@@ -191,7 +194,8 @@ export function apply_alternatives(): i32 {
   return 0;
 }
 
-/** Index of the first record from `from` on whose site touches [va, va + len); site_count() if none. */
+/** Index of the first record from `from` on whose site touches [va, va + len); site_count() if
+ *  none. */
 export function site_touching(from: u32, va: u64, len: u64): u32 {
   for (let i = from; i < site_count(); i++) {
     const s = site_at(i);

@@ -1,8 +1,8 @@
 // What early boot decides before the alternatives are all applied: which tables of functions the
-// hypervisor will use. The tables are in the image's init data; which of them is chosen depends on the
-// machine. Here the choices of one machine are replayed, that of QEMU's PC with an AMD CPU of family 15:
-// SVM, flat APIC, K8 machine checks, ACPI timer ticks, HPET. Found with a running Xen 4.17.7, whose .text
-// they reproduce byte for byte (tests/oracle/text_pages.tsv).
+// hypervisor will use. The tables are in the image's init data; which of them is chosen depends on
+// the machine. Here the choices of one machine are replayed, that of QEMU's PC with an AMD CPU of
+// family 15: SVM, flat APIC, K8 machine checks, ACPI timer ticks, HPET. Found with a running Xen
+// 4.17.7, whose .text they reproduce byte for byte (tests/oracle/text_pages.tsv).
 
 import { known_symbol } from "./image";
 import { peek, poke } from "./mem";
@@ -18,7 +18,8 @@ function where(name: string): u64 {
   return known_symbol(name);
 }
 
-/** A table of functions in place of the one that the image starts with; its null slots stay null. */
+/** A table of functions in place of the one that the image starts with; its null slots stay
+ *  null. */
 function choose_table(to: string, from: string): void {
   const index = find_symbol(ascii(from), <usize>from.length);
   const to_va = where(to);

@@ -1,6 +1,6 @@
-// Boot: from an image's bytes to a machine at rest. The file is checked before anything is changed, so a
-// bad file leaves a running machine as it was. From there on the old machine is gone: if frames run out,
-// what is left is an empty machine, never half of one.
+// Boot: from an image's bytes to a machine at rest. The file is checked before anything is changed,
+// so a bad file leaves a running machine as it was. From there on the old machine is gone: if
+// frames run out, what is left is an empty machine, never half of one.
 
 import {
   ABI_VERSION, BOOT_CPUS, BOOT_OPTIONS, BOOT_PAYLOAD_BASE, BOOT_QUIESCE, BOOT_SEED,

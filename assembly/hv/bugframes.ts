@@ -1,7 +1,7 @@
-// Bug frames: what a ud2 in hypervisor code means (livepatch-today 5.4; Xen's do_invalid_op). Four kinds: call
-// a function, warn, bug, assertion. The image brings its tables; a loaded payload registers its own under
-// the number of its record. A function to be called and a warning go on behind the instruction; a bug and a
-// failed assertion stop the run, as they stop the hypervisor.
+// Bug frames: what a ud2 in hypervisor code means (livepatch-today 5.4; Xen's do_invalid_op). Four
+// kinds: call a function, warn, bug, assertion. The image brings its tables; a loaded payload
+// registers its own under the number of its record. A function to be called and a warning go on
+// behind the instruction; a bug and a failed assertion stop the run, as they stop the hypervisor.
 
 import { VECTOR_UD } from "../abi";
 import { print, print_byte, print_dec } from "./console";

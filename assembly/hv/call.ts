@@ -1,10 +1,10 @@
-// Calling a function of the hypervisor on a CPU: a fresh stack, DF clear, the psABI's argument registers,
-// and a return address at which nothing is mapped, so that returning there ends the call. The CPU must be
-// idle; whatever ends the call leaves it idle again.
+// Calling a function of the hypervisor on a CPU: a fresh stack, DF clear, the psABI's argument
+// registers, and a return address at which nothing is mapped, so that returning there ends the
+// call. The CPU must be idle; whatever ends the call leaves it idle again.
 
 import {
-  EBUSY, RESULT_CPU, RESULT_ERROR, RESULT_FAULT_RIP, RESULT_FAULT_VA, RESULT_INSTRUCTIONS, RESULT_RAX,
-  RESULT_SIZE, RESULT_STOP, RESULT_VECTOR, STOP_BUDGET, STOP_FAULT, STOP_GATE,
+  EBUSY, RESULT_CPU, RESULT_ERROR, RESULT_FAULT_RIP, RESULT_FAULT_VA, RESULT_INSTRUCTIONS,
+  RESULT_RAX, RESULT_SIZE, RESULT_STOP, RESULT_VECTOR, STOP_BUDGET, STOP_FAULT, STOP_GATE,
 } from "../abi";
 import { REASON_CPU_BUSY } from "../reasons";
 import { advance } from "./clock";
@@ -87,7 +87,8 @@ export function run_call(cpu: Cpu, domain: i32, budget: u64): u32 {
   return stop;
 }
 
-/** Calls the function at `va` with `nargs` (up to 6) u64 arguments from `args_off`. Returns STOP_*. */
+/** Calls the function at `va` with `nargs` (up to 6) u64 arguments from `args_off`. Returns
+ *  STOP_*. */
 export function call_function(cpu: Cpu, va: u64, args_off: usize, nargs: u32, budget: u64): u32 {
   enter_function(cpu, va, RFLAGS_IF);
   set_arguments(cpu, args_off, nargs);

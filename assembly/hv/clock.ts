@@ -1,5 +1,5 @@
-// Virtual time: one retired instruction is one nanosecond, and an idle machine jumps to its next event.
-// No other clock exists, so that the same calls always see the same time.
+// Virtual time: one retired instruction is one nanosecond, and an idle machine jumps to its next
+// event. No other clock exists, so that the same calls always see the same time.
 
 import { header } from "./header";
 

@@ -1,5 +1,5 @@
-// The hypervisor's console: a ring of bytes in the machine, and every byte also handed to the host as it
-// is written. Not part of the state that a failed operation must leave unchanged (A14).
+// The hypervisor's console: a ring of bytes in the machine, and every byte also handed to the host
+// as it is written. Not part of the state that a failed operation must leave unchanged (A14).
 
 import { header } from "./header";
 import { CONSOLE_OFF } from "./layout";
@@ -29,8 +29,8 @@ export function print(text: string): void {
   for (let i = 0, n = text.length; i < n; i++) print_byte(<u32>text.charCodeAt(i));
 }
 
-/** At most `len` bytes, up to a NUL; what is not printable ASCII becomes `?`, so that a payload's id or
- *  name cannot forge lines. */
+/** At most `len` bytes, up to a NUL; what is not printable ASCII becomes `?`, so that a payload's
+ *  id or name cannot forge lines. */
 export function print_bytes(off: usize, len: usize): void {
   for (let i: usize = 0; i < len; i++) {
     const c = load<u8>(off + i);

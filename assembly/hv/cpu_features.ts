@@ -1,8 +1,8 @@
 // The CPU that the image believes it was booted on: feature words in Xen 4.17's numbering
-// (spec/livepatch-today 5.1), the NOPs that it prefers (5.2), and the platform whose choices early boot
-// would have made. Decides which of the image's alternatives are in place (hv/alternatives.ts), those of
-// payloads, and what NOP-mode functions are filled with. The interpreter itself executes what it can
-// whatever is said here.
+// (spec/livepatch-today 5.1), the NOPs that it prefers (5.2), and the platform whose choices early
+// boot would have made. Decides which of the image's alternatives are in place
+// (hv/alternatives.ts), those of payloads, and what NOP-mode functions are filled with. The
+// interpreter itself executes what it can whatever is said here.
 
 import {
   BOOT_CPU_PROFILE, BOOT_FEATURES, BOOT_NOP_STYLE, BOOT_OPTIONS, BOOT_PLATFORM, EINVAL, FEATURE_LM,
@@ -103,7 +103,8 @@ const NOPS = memory.data<u8>([
 ]);
 const ROW: usize = 9;
 
-/** Fills `count` bytes with the NOPs that this CPU prefers: as many of 9 bytes as fit, then the rest. */
+/** Fills `count` bytes with the NOPs that this CPU prefers: as many of 9 bytes as fit, then the
+ *  rest. */
 export function ideal_nops(off: usize, count: u32): void {
   const table = NOPS + (nop_style() == <u32>NOPS_K8 ? ROW * ROW : 0);
   while (count != 0) {

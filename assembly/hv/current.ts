@@ -1,6 +1,7 @@
-// Whom a CPU works for, as image code sees it through `current`: one struct vcpu per CPU and domain, with
-// its struct domain, and an idle domain for CPUs that work for nobody. Only the fields that code of a
-// hypervisor looks at without being asked to are filled (livepatch-today 6.6; mini-Xen has the same).
+// Whom a CPU works for, as image code sees it through `current`: one struct vcpu per CPU and
+// domain, with its struct domain, and an idle domain for CPUs that work for nobody. Only the fields
+// that code of a hypervisor looks at without being asked to are filled (livepatch-today 6.6;
+// mini-Xen has the same).
 
 import { ENOMEM, PERM_R, PERM_W } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";

@@ -1,5 +1,5 @@
-// Domains: dom0, which may manage the hypervisor, and dom1, an ordinary guest. Each has its own lower
-// half of the address space with its RAM at GUEST_RAM_VA, not executable.
+// Domains: dom0, which may manage the hypervisor, and dom1, an ordinary guest. Each has its own
+// lower half of the address space with its RAM at GUEST_RAM_VA, not executable.
 
 import { ENOMEM, PERM_R, PERM_W } from "../abi";
 import { REASON_NO_MEMORY, REASON_NO_SUCH_DOMAIN } from "../reasons";
@@ -60,7 +60,8 @@ function create_domain(id: i32, privileged: bool, ram: u32): bool {
   return true;
 }
 
-/** Creates what every machine starts with. What was allocated before a failure is the caller's to wipe. */
+/** Creates what every machine starts with. What was allocated before a failure is the caller's to
+ *  wipe. */
 export function boot_domains(): i32 {
   if (create_domain(0, true, DOM0_RAM) && create_domain(1, false, DOMU_RAM)) return 0;
   return refuse(ENOMEM, REASON_NO_MEMORY);

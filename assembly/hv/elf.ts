@@ -1,7 +1,7 @@
 // ELF64 overlays and the constants that both the image loader and the payload loader read.
-// Specification: System V ABI, "Object Files" (gABI ch. 4 and 5); AMD64 psABI, ch. 4. Field names are the
-// gABI's. An overlay is laid over bytes that the caller has already checked to be inside its buffer;
-// unaligned access is legal here, so tables need not be aligned.
+// Specification: System V ABI, "Object Files" (gABI ch. 4 and 5); AMD64 psABI, ch. 4. Field names
+// are the gABI's. An overlay is laid over bytes that the caller has already checked to be inside
+// its buffer; unaligned access is legal here, so tables need not be aligned.
 
 export const EI_CLASS: usize = 4;
 export const EI_DATA: usize = 5;

@@ -1,6 +1,7 @@
-// Exception tables: where execution goes on after an expected fault. Xen's format (asm_defns.h): pairs of
-// s32, each relative to its own place: the faulting instruction, then its continuation. The image brings
-// one table; a loaded payload registers its own (RFC R195) under the number of its record.
+// Exception tables: where execution goes on after an expected fault. Xen's format (asm_defns.h):
+// pairs of s32, each relative to its own place: the faulting instruction, then its continuation.
+// The image brings one table; a loaded payload registers its own (RFC R195) under the number of its
+// record.
 
 import { header } from "./header";
 import { EXTABLES_OFF, EXTABLE_SIZE } from "./layout";

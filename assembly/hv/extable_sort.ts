@@ -1,6 +1,7 @@
-// Sorts an exception table by its faulting instructions. Entries are pairs of s32 relative to their own
-// fields (hv/extable.ts), so moving one changes what it means: fields are rebased to the table's start for
-// the sort and back afterwards. The image's own is sorted at boot, a payload's when it is loaded.
+// Sorts an exception table by its faulting instructions. Entries are pairs of s32 relative to their
+// own fields (hv/extable.ts), so moving one changes what it means: fields are rebased to the
+// table's start for the sort and back afterwards. The image's own is sorted at boot, a payload's
+// when it is loaded.
 
 import { header } from "./header";
 import { peek, poke } from "./mem";

@@ -1,6 +1,6 @@
-// Faults of hypervisor code: expected ones go on where an exception table says (hv/extable.ts), as Xen's
-// handlers do it, with the stack as it was; a ud2 does what its bug frame says (hv/bugframes.ts). What is
-// left stops the CPU's run and is reported.
+// Faults of hypervisor code: expected ones go on where an exception table says (hv/extable.ts), as
+// Xen's handlers do it, with the stack as it was; a ud2 does what its bug frame says
+// (hv/bugframes.ts). What is left stops the CPU's run and is reported.
 
 import { answer_bug } from "./bugframes";
 import { Cpu } from "./cpu";

@@ -1,6 +1,7 @@
-// Page frames of the machine: 4 KiB pieces of linear memory, each with one owner. First fit from the
-// bottom, so that the same calls give the same frames. A freed frame is zeroed: after revert and unload
-// memory is byte-identical to before the upload, free frames included (requirements.md A14).
+// Page frames of the machine: 4 KiB pieces of linear memory, each with one owner. First fit from
+// the bottom, so that the same calls give the same frames. A freed frame is zeroed: after revert
+// and unload memory is byte-identical to before the upload, free frames included (requirements.md
+// A14).
 
 import { header } from "./header";
 import { FRAMES_OFF, NR_FRAMES, OWNERS_OFF } from "./layout";
@@ -15,7 +16,8 @@ export const OWNER_PAYLOAD: u8 = 5; // loaded payloads and their records
 export const OWNER_STAGING: u8 = 6; // transient buffers of an operation under way
 export const OWNER_CURRENT: u8 = 7; // vcpu and domain blocks
 
-/** Index of the first free frame from `i` on, NR_FRAMES when there is none. Eight owners at a time. */
+/** Index of the first free frame from `i` on, NR_FRAMES when there is none. Eight owners at a
+ *  time. */
 function next_free(i: usize): usize {
   while (i < NR_FRAMES) {
     if (i + 8 <= NR_FRAMES) {
@@ -34,7 +36,8 @@ function next_free(i: usize): usize {
   return NR_FRAMES;
 }
 
-/** `count` adjacent zeroed frames. Returns the linear offset of the first, or 0 when there are none. */
+/** `count` adjacent zeroed frames. Returns the linear offset of the first, or 0 when there are
+ *  none. */
 export function alloc_frames(count: u32, owner: u8): usize {
   if (count == 0) return 0;
   // No frame below the hint is free, so that taking frames one by one does not get slower.
@@ -80,7 +83,8 @@ export function count_frames(owner: u8): u32 {
   return n;
 }
 
-/** Where the highest frame in use ends. Free frames are zero, so nothing of the machine lies behind. */
+/** Where the highest frame in use ends. Free frames are zero, so nothing of the machine lies
+ *  behind. */
 export function used_end(): usize {
   let i = NR_FRAMES;
   while (i != 0 && load<u8>(OWNERS_OFF + i - 1) == OWNER_FREE) i--;

@@ -1,4 +1,5 @@
-// Gates: `vmcall` in hypervisor code calls the machine, number in eax, argument in rdi, answer in rax.
+// Gates: `vmcall` in hypervisor code calls the machine, number in eax, argument in rdi, answer in
+// rax.
 
 import { ENOSYS, GATE_SYSCTL } from "../abi";
 import { Cpu } from "./cpu";

@@ -1,7 +1,7 @@
-// Where the layers above reach into the machine: tables of function references, filled while the module
-// starts and never changed afterwards. They lie in the compiler's own data, not in the machine: what is
-// pending in the machine names a hook by its stable number, so that a saved machine runs on after the
-// module was built anew. The numbers of each table are given out here.
+// Where the layers above reach into the machine: tables of function references, filled while the
+// module starts and never changed afterwards. They lie in the compiler's own data, not in the
+// machine: what is pending in the machine names a hook by its stable number, so that a saved
+// machine runs on after the module was built anew. The numbers of each table are given out here.
 
 /** Deferred work (hv/tasklet.ts). */
 export const TASKLET_XSPLICE: u32 = 1;

@@ -1,6 +1,7 @@
-// A domain's hypercall, made for it by the host: through the image's own entry code and table. An image
-// without `hypercall_entry` is called through its `hypercall_table`, or by the public names of the
-// hypercalls; there the machine answers the sysctl itself, because nothing in the image leads to it.
+// A domain's hypercall, made for it by the host: through the image's own entry code and table. An
+// image without `hypercall_entry` is called through its `hypercall_table`, or by the public names
+// of the hypercalls; there the machine answers the sysctl itself, because nothing in the image
+// leads to it.
 
 import { ENOSYS, HYPERVISOR_SYSCTL, REGION_TEXT, STOP_RETURN } from "../abi";
 import { REASON_NO_HYPERCALL } from "../reasons";

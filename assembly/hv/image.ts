@@ -1,5 +1,5 @@
-// The segments of the checked image: mapped where they were linked to and copied into frames. Also what
-// else of the image is needed by name: Xen's own symbols, and the build-id note.
+// The segments of the checked image: mapped where they were linked to and copied into frames. Also
+// what else of the image is needed by name: Xen's own symbols, and the build-id note.
 
 import { ENOMEM, PERM_R } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
@@ -70,7 +70,8 @@ export function known_symbol(name: string): u64 {
   return index < 0 || match_count() != 1 ? 0 : symbol(index).va;
 }
 
-/** Looks for a GNU build-id among the notes at `off`; `va` is where they are mapped. (gABI ch. 5) */
+/** Looks for a GNU build-id among the notes at `off`; `va` is where they are mapped. (gABI ch.
+ *  5) */
 function find_note(off: usize, size: u64, va: u64): bool {
   let at: u64 = 0;
   while (size - at >= NHDR_SIZE) {

@@ -1,7 +1,7 @@
-// The hypervisor's image as a file: checks every table before anything is taken from it, and changes
-// nothing. ELF64 x86-64, ET_EXEC or ET_DYN linked to its final addresses in the hypervisor's half, with
-// PT_LOAD segments (ascending, gABI ch. 5) and a symbol table. e_entry is never used. What passes here
-// can be loaded without further bounds checks.
+// The hypervisor's image as a file: checks every table before anything is taken from it, and
+// changes nothing. ELF64 x86-64, ET_EXEC or ET_DYN linked to its final addresses in the
+// hypervisor's half, with PT_LOAD segments (ascending, gABI ch. 5) and a symbol table. e_entry is
+// never used. What passes here can be loaded without further bounds checks.
 
 import { EINVAL, EOPNOTSUPP } from "../abi";
 import {

@@ -1,6 +1,6 @@
-// Permissions of the image's pages, and the end of its init part. What a page holds is taken from Xen's
-// own symbols around text, rodata, init and data where the image has them, else from the regions
-// (section names), else from the segment. No page is ever both writable and executable.
+// Permissions of the image's pages, and the end of its init part. What a page holds is taken from
+// Xen's own symbols around text, rodata, init and data where the image has them, else from the
+// regions (section names), else from the segment. No page is ever both writable and executable.
 
 import {
   EOPNOTSUPP, PERM_R, PERM_W, PERM_X, REGION_DATA, REGION_INIT, REGION_RODATA, REGION_TEXT,

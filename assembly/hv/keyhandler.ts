@@ -1,5 +1,5 @@
-// Keyhandlers: a character on the console makes the hypervisor print something (Xen's keyhandler.c).
-// 'h' lists what there is; the RFC's 'x' is installed by xSplice (R137).
+// Keyhandlers: a character on the console makes the hypervisor print something (Xen's
+// keyhandler.c). 'h' lists what there is; the RFC's 'x' is installed by xSplice (R137).
 
 import { print, print_byte, print_hex } from "./console";
 import { install_key, key_text, run_key_hook } from "./hooks";

@@ -1,5 +1,5 @@
-// The map of linear memory, and the fixed places of the virtual address space. No other file holds an
-// address of the machine. Each region starts where the one before it ends.
+// The map of linear memory, and the fixed places of the virtual address space. No other file holds
+// an address of the machine. Each region starts where the one before it ends.
 //
 //   0x00000000  page 0, never used: a null overlay would land here
 //   HEADER      boot parameters, counters, virtual time, image facts         (hv/header.ts)
@@ -74,9 +74,9 @@ export const DECODE_SIZE: usize = 0x01000000;
 export const SCRATCH_OFF: usize = DECODE_OFF + DECODE_SIZE;
 /** Refusal being written (first KiB), then work space of single operations. */
 export const SCRATCH_SIZE: usize = 0x00100000;
-/** Work space of the hypervisor services: a name (hv/text.ts), the matches of the last symbol lookup
- *  (hv/symbols.ts), a sysctl's copy (hv/sysctl.ts), the image being booted (hv/image_file.ts) and the
- *  counters of a sort (hv/sort.ts). */
+/** Work space of the hypervisor services: a name (hv/text.ts), the matches of the last symbol
+ *  lookup (hv/symbols.ts), a sysctl's copy (hv/sysctl.ts), the image being booted
+ *  (hv/image_file.ts) and the counters of a sort (hv/sort.ts). */
 export const NAME_OFF: usize = SCRATCH_OFF + SCRATCH_SIZE;
 export const MATCHES_OFF: usize = NAME_OFF + 0x200;
 export const SYSCTL_OFF: usize = NAME_OFF + 0x400;
@@ -98,7 +98,8 @@ export const STACK_STRIDE: u64 = 2 * STACK_SIZE;
 export const CURRENT_VA: u64 = 0xffff830010000000;
 /** Per-CPU areas of the image, except CPU 0's, which stays where the image has it. */
 export const PER_CPU_VA: u64 = 0xffff830020000000;
-/** What the hypervisor keeps in its own memory for a payload and shows to image code, by payload slot. */
+/** What the hypervisor keeps in its own memory for a payload and shows to image code, by payload
+ *  slot. */
 export const PRIVATE_VA: u64 = 0xffff830040000000;
 export const PRIVATE_STRIDE: u64 = 0x400000;
 /** Never mapped: a function that returns here has returned to the machine. */
@@ -108,7 +109,8 @@ export const GUEST_RAM_VA: u64 = 0x0000000010000000;
 export const GUEST_TEXT_VA: u64 = 0x0000000000400000;
 /** A page for the guest on each CPU. */
 export const GUEST_DATA_VA: u64 = 0x0000000000600000;
-/** What the machine keeps for itself of the hypervisor half: no image and no payload may lie there. */
+/** What the machine keeps for itself of the hypervisor half: no image and no payload may lie
+ *  there. */
 export const MACHINE_LO_VA: u64 = STACKS_VA;
 export const MACHINE_HI_VA: u64 = 0xffff830100000000;
 

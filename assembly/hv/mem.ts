@@ -23,7 +23,8 @@ const PF_FETCH: u32 = 16;
 let hv_root: usize = 0;
 let lower_root: usize = 0;
 let user_mode: bool = false;
-/** Context in the tag bits that a page number leaves free: never 0, so an empty entry never matches. */
+/** Context in the tag bits that a page number leaves free: never 0, so an empty entry never
+ *  matches. */
 let tag_bits: u64 = 1 << 52;
 
 /** Chooses what virtual addresses mean from now on. `domain` -1: hypervisor half only. */
@@ -110,8 +111,8 @@ function translate_in(va: u64, access: u32, array: usize): usize {
   return translate_slow(va, access, at, tag);
 }
 
-// An operand that crosses into the next page is gathered in BOUNCE; what was changed there goes back by
-// `commit_split`. Both pages are checked before anything is touched.
+// An operand that crosses into the next page is gathered in BOUNCE; what was changed there goes
+// back by `commit_split`. Both pages are checked before anything is touched.
 export const BOUNCE_OFF: usize = DECODE_OFF;
 let split_low_off: usize = 0;
 let split_high_off: usize = 0;
@@ -147,7 +148,8 @@ function access_off(va: u64, size: u32, access: u32, array: usize): usize {
   return access_slow(va, size, access, array);
 }
 
-/** Linear offset of the `size` bytes at `va` (or of a copy in BOUNCE) to read, or 0 and a latched fault. */
+/** Linear offset of the `size` bytes at `va` (or of a copy in BOUNCE) to read, or 0 and a latched
+ *  fault. */
 @inline
 export function read_off(va: u64, size: u32): usize {
   return access_off(va, size, PERM_R, 0);
@@ -179,7 +181,8 @@ function run_in_page(va: u64, len: u64): u64 {
   return min<u64>(PAGE_SIZE - (va & OFFSET_MASK), len);
 }
 
-/** Copies out of the context's memory. Returns the bytes NOT copied (0 = done), as Xen's copy_from_guest. */
+/** Copies out of the context's memory. Returns the bytes NOT copied (0 = done), as Xen's
+ *  copy_from_guest. */
 export function copy_from_va(dst_off: usize, va: u64, len: u64): u64 {
   while (len != 0) {
     const src_off = translate_read(va);
@@ -239,8 +242,8 @@ export function peek(dst_off: usize, va: u64, len: u64): u64 {
   return 0;
 }
 
-/** Writes whatever the permissions (the machine patching itself). Code cached from the pages written
- *  is dropped. Returns the bytes NOT written. */
+/** Writes whatever the permissions (the machine patching itself). Code cached from the pages
+ *  written is dropped. Returns the bytes NOT written. */
 export function poke(va: u64, src_off: usize, len: u64): u64 {
   while (len != 0) {
     const entry = entry_of(va);

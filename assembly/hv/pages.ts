@@ -1,6 +1,7 @@
-// The page table: 4-level radix as in the Intel SDM vol. 3 ch. 4.5, 9 bits a level, tables in frames.
-// An entry is the linear offset of a frame (page aligned) with PERM_* in its low bits; 0 is "not present".
-// Never W+X. One root for the hypervisor's half (header.hv_root), one per domain for the lower half.
+// The page table: 4-level radix as in the Intel SDM vol. 3 ch. 4.5, 9 bits a level, tables in
+// frames. An entry is the linear offset of a frame (page aligned) with PERM_* in its low bits; 0 is
+// "not present". Never W+X. One root for the hypervisor's half (header.hv_root), one per domain for
+// the lower half.
 
 import { PERM_R, PERM_W, PERM_X } from "../abi";
 import { alloc_frames, free_frames, OWNER_PAGETABLE } from "./frames";
@@ -31,7 +32,8 @@ export function walk(root: usize, va: u64): u64 {
   return load<u64>(slot(table, va, 0));
 }
 
-/** Where the entry for `va` is stored, creating tables on the way if `create`; 0 when it cannot be. */
+/** Where the entry for `va` is stored, creating tables on the way if `create`; 0 when it cannot
+ *  be. */
 function entry_slot(root: usize, va: u64, create: bool): usize {
   let table = root;
   for (let level: u32 = 3; level > 0; level--) {
@@ -66,7 +68,8 @@ export function map_pages(root: usize, va: u64, off: usize, count: u32, perms: u
   return true;
 }
 
-/** Unmaps `count` pages and gives back tables that became empty, so that unmap undoes map exactly. */
+/** Unmaps `count` pages and gives back tables that became empty, so that unmap undoes map
+ *  exactly. */
 export function unmap_pages(root: usize, va: u64, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     const page_va = va + (<u64>i << PAGE_SHIFT);

@@ -1,5 +1,5 @@
-// Where AssemblyScript's `abort` ends (asconfig: use abort=assembly/hv/panic/panic). Reaching it is a
-// bug of ours, never a consequence of input: the host reports it as one (exit code 70).
+// Where AssemblyScript's `abort` ends (asconfig: use abort=assembly/hv/panic/panic). Reaching it is
+// a bug of ours, never a consequence of input: the host reports it as one (exit code 70).
 
 // @ts-ignore: decorator
 @external("hv", "panic")

@@ -1,6 +1,7 @@
 // Where payloads go: a part of the hypervisor's address space behind the image, so that a 32-bit
-// displacement reaches it. First fit upwards, one unmapped guard page before every allocation, as Xen's
-// vmap does it. What is taken is read off the page table, so unmapping alone gives space back.
+// displacement reaches it. First fit upwards, one unmapped guard page before every allocation, as
+// Xen's vmap does it. What is taken is read off the page table, so unmapping alone gives space
+// back.
 
 import { EINVAL } from "../abi";
 import { REASON_BOOT_PARAMETER } from "../reasons";

@@ -1,7 +1,7 @@
 // Why the last operation was refused: errno, reason code and the operands that a person needs
 // (requirements.md D2). One record is being written at a time, `refusal()`; the xSplice layer keeps
-// a copy per payload and a ring of 16 for uploads that never became one (A14). Not part of the state
-// that a failed operation must leave unchanged.
+// a copy per payload and a ring of 16 for uploads that never became one (A14). Not part of the
+// state that a failed operation must leave unchanged.
 
 import { REFUSAL_SIZE, SCRATCH_OFF } from "./layout";
 import { NAME_MAX } from "./param";

@@ -1,8 +1,11 @@
-// What each part of the image is for: text, read-only data, data, or init code that is dropped after boot.
-// Taken from section names, because flags may lie (in a distribution's xen-syms .text is writable and
-// .rodata too), and for names that say nothing from the flags. Kept as a table sorted by address.
+// What each part of the image is for: text, read-only data, data, or init code that is dropped
+// after boot. Taken from section names, because flags may lie (in a distribution's xen-syms .text
+// is writable and .rodata too), and for names that say nothing from the flags. Kept as a table
+// sorted by address.
 
-import { EINVAL, ENOMEM, REGION_DATA, REGION_INIT, REGION_NONE, REGION_RODATA, REGION_TEXT } from "../abi";
+import {
+  EINVAL, ENOMEM, REGION_DATA, REGION_INIT, REGION_NONE, REGION_RODATA, REGION_TEXT,
+} from "../abi";
 import { PLACE_ELF_SECTION, REASON_ELF_SECTION_TABLE, REASON_NO_MEMORY } from "../reasons";
 import {
   SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHT_NOBITS, Shdr, shdr_at,

@@ -1,7 +1,8 @@
-// The rendezvous: work that changes the hypervisor's own code is done while every CPU stands at the patch
-// point, in the hypervisor, its stack empty, interrupts off (RFC R189-R193). A request waits until all
-// online CPUs are there; when its time is over everybody is released and nothing has been changed. A CPU
-// that is idle is at the patch point: it has nothing on its stack and fetches code afresh when it resumes.
+// The rendezvous: work that changes the hypervisor's own code is done while every CPU stands at the
+// patch point, in the hypervisor, its stack empty, interrupts off (RFC R189-R193). A request waits
+// until all online CPUs are there; when its time is over everybody is released and nothing has been
+// changed. A CPU that is idle is at the patch point: it has nothing on its stack and fetches code
+// afresh when it resumes.
 
 import { CPU_GUEST, CPU_HYPERVISOR, cpu_at } from "./cpu";
 import { header } from "./header";
@@ -31,7 +32,8 @@ export function missing_cpu(): i32 {
   return -1;
 }
 
-/** Does the pending work if everybody is there, or gives it up when its time is over. True: it is over. */
+/** Does the pending work if everybody is there, or gives it up when its time is over. True: it is
+ *  over. */
 export function try_rendezvous(): bool {
   const h = header();
   const id = h.work_id;

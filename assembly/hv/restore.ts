@@ -1,5 +1,5 @@
-// After the host has put another machine into linear memory: translations and decoded code of the old one
-// are dropped, and a machine of another layout is refused.
+// After the host has put another machine into linear memory: translations and decoded code of the
+// old one are dropped, and a machine of another layout is refused.
 
 import { ABI_VERSION, EINVAL } from "../abi";
 import { REASON_ABI_VERSION } from "../reasons";

@@ -1,7 +1,10 @@
-// The scheduler: lets the machine run. Between calls all CPUs are idle, so what there is to do is what
-// operations left for later: tasklets, one after the other, and the rendezvous that they ask for.
+// The scheduler: lets the machine run. Between calls all CPUs are idle, so what there is to do is
+// what operations left for later: tasklets, one after the other, and the rendezvous that they ask
+// for.
 
-import { RUN_CPU, RUN_INSTRUCTIONS, RUN_SIZE, RUN_STOP, RUN_TIME_NS, STOP_IDLE, STOP_TIME } from "../abi";
+import {
+  RUN_CPU, RUN_INSTRUCTIONS, RUN_SIZE, RUN_STOP, RUN_TIME_NS, STOP_IDLE, STOP_TIME,
+} from "../abi";
 import { skip_to } from "./clock";
 import { enter_domain } from "./domain";
 import { header } from "./header";

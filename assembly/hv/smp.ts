@@ -21,7 +21,8 @@ export const RFLAGS_RESET: u64 = 0x2;
 export const RFLAGS_IF: u64 = 0x200;
 /** Xen's selectors: 64-bit code of ring 0. */
 const HYPERVISOR_CS: u16 = 0xe008;
-/** PE, MP, ET, NE, WP, AM, PG; PAE, PGE, OSFXSR, OSXMMEXCPT; SCE, LME, LMA, NXE. (SDM vol. 3, 2.5) */
+/** PE, MP, ET, NE, WP, AM, PG; PAE, PGE, OSFXSR, OSXMMEXCPT; SCE, LME, LMA, NXE. (SDM vol. 3,
+ *  2.5) */
 const CR0: u64 = 0x80050033;
 const CR4: u64 = 0x6a0;
 const EFER: u64 = 0xd01;

@@ -1,6 +1,6 @@
-// Radix sort of records {key u64, value u64} by key: stable, linear, and as fast on hostile input as on
-// any other. Least significant digit first, 8 bits a pass; a digit that all keys share costs nothing,
-// so addresses of one image take three or four passes.
+// Radix sort of records {key u64, value u64} by key: stable, linear, and as fast on hostile input
+// as on any other. Least significant digit first, 8 bits a pass; a digit that all keys share costs
+// nothing, so addresses of one image take three or four passes.
 
 import { HISTOGRAM_OFF } from "./layout";
 
@@ -20,7 +20,8 @@ function count_digits(from: usize, count: usize): void {
   }
 }
 
-/** Turns counts into first positions. False when one digit value holds all records: nothing to do. */
+/** Turns counts into first positions. False when one digit value holds all records: nothing to
+ *  do. */
 function positions(table: usize, count: usize): bool {
   let sum: u32 = 0;
   for (let at = table; at < table + TABLE; at += 4) {

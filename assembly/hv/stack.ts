@@ -1,5 +1,6 @@
-// Hypervisor stacks: one of 32 KiB per CPU, aligned to its size, guard pages below it, and at its top
-// Xen's struct cpu_info (264 bytes), through which image code finds its CPU and vcpu (livepatch-today 6.6).
+// Hypervisor stacks: one of 32 KiB per CPU, aligned to its size, guard pages below it, and at its
+// top Xen's struct cpu_info (264 bytes), through which image code finds its CPU and vcpu
+// (livepatch-today 6.6).
 
 import { ENOMEM, PERM_R, PERM_W } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
@@ -40,8 +41,8 @@ export function fill_cpu_info(cpu: Cpu, per_cpu_offset: u64): void {
   store<u64>(top - <usize>INFO_PER_CPU_OFFSET, per_cpu_offset);
 }
 
-/** rsp at the entry of a function that the machine calls: below cpu_info, the return address pushed, and
- *  aligned as the psABI wants it there (rsp + 8 a multiple of 16). */
+/** rsp at the entry of a function that the machine calls: below cpu_info, the return address
+ *  pushed, and aligned as the psABI wants it there (rsp + 8 a multiple of 16). */
 @inline
 export function entry_rsp(cpu: Cpu): u64 {
   return ((cpu.stack_top_va - INFO_GUEST_REGS) & ~15) - 8;

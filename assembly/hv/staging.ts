@@ -1,5 +1,5 @@
-// The host's staging area: adjacent frames into which it puts what is too large for the I/O window (an
-// image before boot). One at a time; transient, and not counted as the machine's state.
+// The host's staging area: adjacent frames into which it puts what is too large for the I/O window
+// (an image before boot). One at a time; transient, and not counted as the machine's state.
 
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "./frames";
 import { header } from "./header";

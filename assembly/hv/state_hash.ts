@@ -1,13 +1,15 @@
-// A hash of the state that a failed operation must leave unchanged (requirements.md A14): image, page
-// tables, payload area, payload records, and which frame belongs to whom. Not counted: console, refusals,
-// clock, counters, CPUs and what is below their stack pointers, the guests' own memory, transient
-// buffers, everything derived. Free frames are zero and add nothing.
+// A hash of the state that a failed operation must leave unchanged (requirements.md A14): image,
+// page tables, payload area, payload records, and which frame belongs to whom. Not counted:
+// console, refusals, clock, counters, CPUs and what is below their stack pointers, the guests' own
+// memory, transient buffers, everything derived. Free frames are zero and add nothing.
 
 import {
   OWNER_CURRENT, OWNER_DOMAIN, OWNER_FREE, OWNER_STACK, OWNER_STAGING,
 } from "./frames";
 import { header } from "./header";
-import { EXTABLES_OFF, FRAMES_OFF, NR_FRAMES, OWNERS_OFF, PAYLOADS_OFF, PAYLOAD_SIZE } from "./layout";
+import {
+  EXTABLES_OFF, FRAMES_OFF, NR_FRAMES, OWNERS_OFF, PAYLOADS_OFF, PAYLOAD_SIZE,
+} from "./layout";
 import { NR_PAYLOADS, PAGE_SHIFT, PAGE_SIZE } from "./param";
 
 const PRIME_1: u64 = 0x9e3779b185ebca87;

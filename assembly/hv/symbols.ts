@@ -1,8 +1,8 @@
-// The image's symbol table: by address, by name, and by `file.c#name`, where the file is the STT_FILE
-// symbol that precedes a local one (RFC R202-R204). Sorted by address; names through an index sorted by
-// hash. Built in linear time and looked up in the same time whatever the names are, for some 100,000
-// symbols. Which symbols count (livepatch-today 6.5): all but files, sections, undefined and empty ones,
-// and absolute values that are no address of the image.
+// The image's symbol table: by address, by name, and by `file.c#name`, where the file is the
+// STT_FILE symbol that precedes a local one (RFC R202-R204). Sorted by address; names through an
+// index sorted by hash. Built in linear time and looked up in the same time whatever the names are,
+// for some 100,000 symbols. Which symbols count (livepatch-today 6.5): all but files, sections,
+// undefined and empty ones, and absolute values that are no address of the image.
 
 import { header } from "./header";
 import { MATCHES_OFF } from "./layout";
@@ -65,7 +65,8 @@ function add_match(index: u32): void {
   store<u32>(MATCHES_OFF, n + 1);
 }
 
-/** How well a symbol's file fits the one asked for: 2 the same, 1 the end of its path, 0 another. */
+/** How well a symbol's file fits the one asked for: 2 the same, 1 the end of its path, 0
+ *  another. */
 function file_fit(file: usize, asked: usize, len: usize): u32 {
   if (file == 0) return 0;
   const have = name_length(file, 0x1000);
@@ -74,8 +75,8 @@ function file_fit(file: usize, asked: usize, len: usize): u32 {
   return load<u8>(file + (have - len) - 1) == 0x2f ? 1 : 0;
 }
 
-/** Finds all symbols of a name, plain or `file.c#name`. Returns how many; match_at() tells them. A file
- *  given exactly as the image has it wins over the same name at the end of a longer path. */
+/** Finds all symbols of a name, plain or `file.c#name`. Returns how many; match_at() tells them. A
+ *  file given exactly as the image has it wins over the same name at the end of a longer path. */
 export function find_symbols(name_off: usize, len: usize): u32 {
   store<u32>(MATCHES_OFF, 0);
   const h = header();
@@ -103,7 +104,8 @@ export function find_symbols(name_off: usize, len: usize): u32 {
   return match_count();
 }
 
-/** The first symbol of a name, -1 when there is none; match_count() tells whether there are more. */
+/** The first symbol of a name, -1 when there is none; match_count() tells whether there are
+ *  more. */
 export function find_symbol(name_off: usize, len: usize): i32 {
   return find_symbols(name_off, len) == 0 ? -1 : <i32>match_at(0);
 }

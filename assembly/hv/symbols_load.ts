@@ -1,5 +1,5 @@
-// Builds the symbol table (hv/symbols.ts) from the image's file: filter, sort by address, room and nesting,
-// name index. The file has been checked (hv/image_file.ts).
+// Builds the symbol table (hv/symbols.ts) from the image's file: filter, sort by address, room and
+// nesting, name index. The file has been checked (hv/image_file.ts).
 
 import { ENOMEM } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
@@ -82,7 +82,8 @@ function section_end(va: u64, hi_va: u64): u64 {
 function measure(f: ImageFile, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     const s = symbol(i);
-    // Nesting: the chain of parents of the symbol before is the stack of what may still cover this one.
+    // Nesting: the chain of parents of the symbol before is the stack of what may still cover this
+    // one.
     let parent = i == 0 ? NO_SYMBOL : i - 1;
     while (parent != NO_SYMBOL && s.va - symbol(parent).va >= symbol(parent).size) {
       parent = symbol(parent).parent;

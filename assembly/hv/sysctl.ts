@@ -1,6 +1,7 @@
-// The sysctl hypercall's envelope (Xen's do_sysctl, RFC R82, R89): copies struct xen_sysctl in, checks the
-// interface version, hands the union to the operation, and copies back whatever came of it. Operations
-// are installed by the layers above; what they are not allowed or cannot do they say themselves.
+// The sysctl hypercall's envelope (Xen's do_sysctl, RFC R82, R89): copies struct xen_sysctl in,
+// checks the interface version, hands the union to the operation, and copies back whatever came of
+// it. Operations are installed by the layers above; what they are not allowed or cannot do they say
+// themselves.
 
 import {
   EACCES, EFAULT, ENOSYS, EOPNOTSUPP, SYSCTL_CMD, SYSCTL_SIZE, SYSCTL_U, SYSCTL_VERSION,

@@ -1,6 +1,6 @@
-// Tasklets: work that an operation leaves for later, done when the machine runs, in the order in which
-// it was scheduled (Xen's tasklet.c). Pending work is part of the machine and survives a snapshot: it
-// names its function by number (hv/hooks.ts).
+// Tasklets: work that an operation leaves for later, done when the machine runs, in the order in
+// which it was scheduled (Xen's tasklet.c). Pending work is part of the machine and survives a
+// snapshot: it names its function by number (hv/hooks.ts).
 
 import { header } from "./header";
 import { run_tasklet_hook } from "./hooks";
@@ -20,7 +20,8 @@ function tasklet_at(i: u32): Tasklet {
   return changetype<Tasklet>(TASKLETS_OFF + TASKLET_SIZE * <usize>i);
 }
 
-/** Schedules tasklet `id` with `data`; one that is already pending stays where it is. False: full. */
+/** Schedules tasklet `id` with `data`; one that is already pending stays where it is. False:
+ *  full. */
 export function schedule_tasklet(id: u32, data: u32): bool {
   let free: u32 = NR_TASKLETS;
   for (let i: u32 = 0; i < NR_TASKLETS; i++) {

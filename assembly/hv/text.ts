@@ -1,5 +1,6 @@
-// Names that the machine itself knows, as bytes: AssemblyScript strings are UTF-16 in static data, the
-// machine's names are ASCII in linear memory. One short buffer in scratch, valid until the next use.
+// Names that the machine itself knows, as bytes: AssemblyScript strings are UTF-16 in static data,
+// the machine's names are ASCII in linear memory. One short buffer in scratch, valid until the next
+// use.
 
 import { NAME_OFF } from "./layout";
 import { NAME_MAX } from "./param";

@@ -1,6 +1,6 @@
-// Who may ask for what: the XSM hook of the sysctl (RFC R80, R81). Without a policy a privileged domain
-// may do everything and any other nothing. A policy gives a domain a mask of operations and then alone
-// decides, for dom0 as well.
+// Who may ask for what: the XSM hook of the sysctl (RFC R80, R81). Without a policy a privileged
+// domain may do everything and any other nothing. A policy gives a domain a mask of operations and
+// then alone decides, for dom0 as well.
 
 import { EACCES, EPERM } from "../abi";
 import { REASON_NOT_PRIVILEGED, REASON_XSM_DENIED } from "../reasons";

@@ -1,14 +1,19 @@
-// hv/boot and what it settles: version, build-id, domains, the payload area, per-CPU areas; boot again,
-// boot refused, and the state hash (A14).
+// hv/boot and what it settles: version, build-id, domains, the payload area, per-CPU areas; boot
+// again, boot refused, and the state hash (A14).
 
-import { BOOT_CPUS, EINVAL, ENOENT, INFO_BOOTED, INFO_BUILD_ID_LEN, INFO_SYMBOLS, INFO_VERSION_LEN } from "../../../assembly/abi";
 import {
-  hv_console_head, hv_info, hv_key, hv_read, hv_restored, hv_stage, hv_state_hash, hv_unstage, hv_write,
+  BOOT_CPUS, EINVAL, ENOENT, INFO_BOOTED, INFO_BUILD_ID_LEN, INFO_SYMBOLS, INFO_VERSION_LEN,
+} from "../../../assembly/abi";
+import {
+  hv_console_head, hv_info, hv_key, hv_read, hv_restored, hv_stage, hv_state_hash, hv_unstage,
+  hv_write,
 } from "../../../assembly/index";
 import { boot_machine, wipe_machine } from "../../../assembly/hv/boot";
 import { cpu_at } from "../../../assembly/hv/cpu";
 import { enter_domain } from "../../../assembly/hv/domain";
-import { count_frames, OWNER_FREE, OWNER_STAGING } from "../../../assembly/hv/frames";
+import {
+  alloc_frames, count_frames, OWNER_FREE, OWNER_PAYLOAD, OWNER_STAGING,
+} from "../../../assembly/hv/frames";
 import { BUILD_ID_OFF, header, VERSION_OFF } from "../../../assembly/hv/header";
 import {
   CONSOLE_OFF, FRAMES_OFF, GUEST_RAM_VA, HEADER_OFF, IO_OFF, NR_FRAMES, OWNERS_OFF, PER_CPU_VA,
@@ -18,8 +23,9 @@ import { map_pages, unmap_pages } from "../../../assembly/hv/pages";
 import { DOM0_RAM } from "../../../assembly/hv/param";
 import { find_payload_va } from "../../../assembly/hv/payload_area";
 import { refusal } from "../../../assembly/hv/refusal";
-import { REASON_ABI_VERSION, REASON_BAD_ADDRESS, REASON_BOOT_PARAMETER } from "../../../assembly/reasons";
-import { alloc_frames, OWNER_PAYLOAD } from "../../../assembly/hv/frames";
+import {
+  REASON_ABI_VERSION, REASON_BAD_ADDRESS, REASON_BOOT_PARAMETER,
+} from "../../../assembly/reasons";
 import {
   call, code, cpu0, DATA_VA, ImageBuilder, RODATA_VA, small_image, TEXT_VA,
 } from "../support/image_builder";
@@ -206,7 +212,7 @@ describe("the payload area", () => {
 });
 
 describe("the state hash", () => {
-  it("changes with the image, the page tables and the frames' owners, not with what A14 leaves out", () => {
+  it("changes with image, page tables and owners of frames, not with what A14 leaves out", () => {
     boot(small_image());
     const hash = hv_state_hash();
     call("minus", 3, 2);

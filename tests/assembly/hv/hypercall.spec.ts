@@ -9,7 +9,9 @@ import { CPU_HYPERVISOR, cpu_at } from "../../../assembly/hv/cpu";
 import { vcpu_va } from "../../../assembly/hv/current";
 import { GUEST_RAM_VA, IO_OFF } from "../../../assembly/hv/layout";
 import { refusal } from "../../../assembly/hv/refusal";
-import { REASON_CPU_BUSY, REASON_NO_HYPERCALL, REASON_NO_SUCH_DOMAIN } from "../../../assembly/reasons";
+import {
+  REASON_CPU_BUSY, REASON_NO_HYPERCALL, REASON_NO_SUCH_DOMAIN,
+} from "../../../assembly/reasons";
 import { code, DATA_VA, ImageBuilder, RODATA_VA, TEXT_VA } from "../support/image_builder";
 
 // 00 current: mov %rsp,%rax; or $0x7fff,%rax; mov -0x37(%rax),%rax; ret

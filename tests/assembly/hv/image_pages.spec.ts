@@ -1,7 +1,8 @@
 // hv/image_pages, hv/regions: permissions from names and from Xen's symbols, never both W and X.
 
 import {
-  EOPNOTSUPP, PERM_R, PERM_W, PERM_X, REGION_DATA, REGION_INIT, REGION_NONE, REGION_RODATA, REGION_TEXT,
+  EOPNOTSUPP, PERM_R, PERM_W, PERM_X, REGION_DATA, REGION_INIT, REGION_NONE, REGION_RODATA,
+  REGION_TEXT,
 } from "../../../assembly/abi";
 import { wipe_machine } from "../../../assembly/hv/boot";
 import { enter_domain } from "../../../assembly/hv/domain";

@@ -1,4 +1,5 @@
-// hv/sysctl, hv/xsm, hv/gate: the envelope of struct xen_sysctl (R80-R82, R89) at every edge of guest memory.
+// hv/sysctl, hv/xsm, hv/gate: the envelope of struct xen_sysctl (R80-R82, R89) at every edge of
+// guest memory.
 
 import {
   EACCES, EFAULT, ENOSYS, EPERM, GATE_SYSCTL, STOP_RETURN, SYSCTL_CMD, SYSCTL_SIZE, SYSCTL_U,

@@ -1,5 +1,5 @@
-// Writes hypervisor images for specs: an ELF executable with one PT_LOAD per section, given in ascending
-// order of address, and the means to boot it and to call what is in it.
+// Writes hypervisor images for specs: an ELF executable with one PT_LOAD per section, given in
+// ascending order of address, and the means to boot it and to call what is in it.
 
 import { BOOT_CPUS, BOOT_PAYLOAD_BASE, BOOT_SIZE } from "../../../assembly/abi";
 import { boot_machine } from "../../../assembly/hv/boot";
