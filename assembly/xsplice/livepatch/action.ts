@@ -24,7 +24,7 @@ import {
 } from "./record";
 import { check_recursion } from "./recursion";
 import { hook_result, run_hook } from "./run_hook";
-import { say } from "./say";
+import { say, say_name } from "./say";
 import { free_today } from "./upload";
 import { schedule_work } from "./work";
 
@@ -51,7 +51,8 @@ function unload(p: Payload): i32 {
 function pre_hook(p: Payload, kind: u32, domain: i32): i32 {
   const lp = livepatch(p);
   if ((lp.hook_mask & (1 << kind)) == 0) return 0;
-  say(p, kind == HOOK_PREAPPLY ? "Calling pre-apply hook" : "Calling pre-revert hook");
+  const apply = kind == HOOK_PREAPPLY;
+  say(p, apply ? "Calling pre-apply hook function" : "Calling pre-revert hook function");
   let rc = run_hook(p, kind, 0, false, domain);
   if (rc == 0) {
     rc = hook_result();
@@ -76,6 +77,7 @@ function apply(p: Payload, flags: u32, timeout: u32, domain: i32): i32 {
   const lp = livepatch(p);
   if (lp.state != <u32>LIVEPATCH_STATE_CHECKED) return 0;
   if (lp.reverted != 0 && lp.safe_to_reapply == 0) {
+    say(p, "can't revert as payload has .data. Please unload");
     lp.rc = refuse(EINVAL, REASON_LP_NOT_REAPPLIABLE);
     keep_refusal_today(p);
     return 0;
@@ -92,7 +94,10 @@ function revert(p: Payload, timeout: u32, domain: i32): i32 {
   if (livepatch(p).state != <u32>LIVEPATCH_STATE_APPLIED) return 0;
   const top = top_applied();
   if (changetype<usize>(top) != changetype<usize>(p)) {
-    if (is_payload(top)) refusal_name(livepatch(top).name_off, 127);
+    if (is_payload(top)) {
+      refusal_name(livepatch(top).name_off, 127);
+      say_name(p, "can't unload. Top is ", livepatch(top).name_off, "");
+    }
     return refuse(EBUSY, REASON_NOT_TOP);
   }
   const rc = pre_hook(p, HOOK_PREREVERT, domain);

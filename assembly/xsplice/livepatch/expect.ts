@@ -8,7 +8,7 @@ import { PLACE_LP_FUNC, REASON_LP_EXPECT_FIELD, REASON_LP_EXPECTATION } from "..
 import { Payload } from "../payload";
 import { Func, func_at, name_refusal } from "./funcs";
 import { livepatch } from "./record";
-import { say } from "./say";
+import { say, say_aborting, say_expectation } from "./say";
 
 const BYTES = memory.data(32);
 const EXPECT_MAX: u32 = 31;
@@ -45,7 +45,11 @@ export function check_expectations(p: Payload): i32 {
     const f = func_at(p, i);
     if (!f.expect_enabled) continue;
     const rc = check_one(p, f, i);
-    if (rc != 0) return rc;
+    if (rc == 0) continue;
+    const r = refusal();
+    if (r.bytes_count != 0) say_expectation(r.name_off, r.expected_off, r.found_off, r.bytes_count);
+    say_aborting(p, r.name_off, rc);
+    return rc;
   }
   return 0;
 }

@@ -14,6 +14,7 @@ import { ElfFile, refuse_section, refused_value, section, section_place } from "
 import { is_payload, Payload } from "../payload";
 import { note_hazard } from "./file";
 import { first_today, livepatch, next_today, top_applied } from "./record";
+import { say, say_name } from "./say";
 import { check_placed, named_section } from "./sections";
 
 /** Found by the last parse: offset of the id in the section, and its length. */
@@ -112,6 +113,7 @@ export function check_hypervisor(p: Payload): i32 {
   const lp = livepatch(p);
   if (h.build_id_len == 0) return refuse(ENODATA, REASON_NO_BUILD_ID);
   if (same(p, lp.xen_depends_va, lp.xen_depends_len, BUILD_ID_OFF, h.build_id_len)) return 0;
+  say(p, "check against hypervisor build-id failed");
   return refuse_id(
     REASON_BUILD_ID, p, lp.xen_depends_va, lp.xen_depends_len, BUILD_ID_OFF, h.build_id_len,
   );
@@ -125,9 +127,11 @@ export function check_depends(p: Payload, base: bool): i32 {
     const id = in_payload(top, top.build_id_va);
     if (same(p, p.depends_va, p.depends_len, id, top.build_id_len)) return 0;
     refusal_name(livepatch(top).name_off, 127);
+    say_name(p, "check against ", livepatch(top).name_off, " build-id failed");
     return refuse_id(REASON_DEPENDENCY, p, p.depends_va, p.depends_len, id, top.build_id_len);
   }
   if (h.build_id_len == 0) return refuse(ENODATA, REASON_NO_BUILD_ID);
   if (same(p, p.depends_va, p.depends_len, BUILD_ID_OFF, h.build_id_len)) return 0;
+  say(p, "check against hypervisor build-id failed");
   return refuse_id(REASON_DEPENDENCY, p, p.depends_va, p.depends_len, BUILD_ID_OFF, h.build_id_len);
 }

@@ -1,6 +1,6 @@
 // Console lines of today's live patching, worded as Xen 4.17 words them.
 
-import { print, print_byte, print_bytes, print_dec, print_signed } from "../../hv/console";
+import { print, print_byte, print_bytes, print_dec, print_hex, print_signed } from "../../hv/console";
 import { LIVEPATCH_ACTION_APPLY, LIVEPATCH_ACTION_REVERT } from "../../abi";
 import { Payload } from "../payload";
 import { livepatch } from "./record";
@@ -54,4 +54,49 @@ export function say_metadata(p: Payload): void {
     print_byte(10);
     at++;
   }
+}
+
+/** `text` with a name in its middle. */
+export function say_name(p: Payload, before: string, name_off: usize, after: string): void {
+  begin(p);
+  print(": ");
+  print(before);
+  print_bytes(name_off, 127);
+  print(after);
+  print_byte(10);
+}
+
+/** A post hook is called and told how it went. */
+export function say_result(p: Payload, text: string, rc: i32): void {
+  begin(p);
+  print(": ");
+  print(text);
+  print(" hook function with rc=");
+  print_signed(rc);
+  print_byte(10);
+}
+
+function print_hex_bytes(off: usize, len: u32): void {
+  for (let i: u32 = 0; i < len; i++) print_hex(load<u8>(off + i), 2);
+}
+
+/** An expectation that failed: what stood in the payload and what stands in memory. */
+export function say_expectation(name_off: usize, expected: usize, actual: usize, len: u32): void {
+  print("livepatch: ");
+  print_bytes(name_off, 127);
+  print(": expectation failed: expected:");
+  print_hex_bytes(expected, len);
+  print(", actual:");
+  print_hex_bytes(actual, len);
+  print_byte(10);
+}
+
+/** The function whose expectations were not met. */
+export function say_aborting(p: Payload, name_off: usize, rc: i32): void {
+  begin(p);
+  print(": expectations of ");
+  print_bytes(name_off, 127);
+  print(" failed (rc=");
+  print_signed(rc);
+  print("), aborting!\n");
 }

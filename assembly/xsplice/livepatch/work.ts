@@ -24,7 +24,7 @@ import {
   livepatch, pending_action, pending_timeout, pop_applied, set_pending, top_applied,
 } from "./record";
 import { hook_result, run_hook } from "./run_hook";
-import { say, say_count, say_finished, say_metadata } from "./say";
+import { say, say_count, say_finished, say_metadata, say_result } from "./say";
 import { apply_tail } from "./services";
 import { keep_refusal_today } from "./explain_today";
 
@@ -130,7 +130,8 @@ function step_of(cmd: u32): u32 {
 function post_hook(p: Payload, kind: u32): void {
   if (!has_hook(p, kind)) return;
   const rc = livepatch(p).rc;
-  say(p, kind == HOOK_POSTAPPLY ? "Calling post-apply hook" : "Calling post-revert hook");
+  const apply = kind == HOOK_POSTAPPLY;
+  say_result(p, apply ? "Calling post-apply" : "Calling post-revert", rc);
   const failed = run_hook(p, kind, 0, false, -1);
   livepatch(p).rc = failed != 0 ? failed : rc;
 }
@@ -146,9 +147,9 @@ function do_work(slot: u32): i32 {
   else if (cmd == <u32>LIVEPATCH_ACTION_REVERT) rc = revert_payload(p);
   else rc = replace_all(p);
   lp.rc = rc;
-  say_finished(p, cmd, rc);
   if (cmd == <u32>LIVEPATCH_ACTION_APPLY) post_hook(p, HOOK_POSTAPPLY);
   if (cmd == <u32>LIVEPATCH_ACTION_REVERT) post_hook(p, HOOK_POSTREVERT);
+  say_finished(p, cmd, lp.rc);
   finish(p);
   return 0;
 }
