@@ -37,7 +37,7 @@ export interface CoreExports {
   hv_payload_get(index: number): number;
   hv_cpu_get(cpu: number): number;
   hv_policy(domain: number, mask: number): number;
-  hv_keystore(off: number, length: number): number;
+  hv_keystore(length: number): number;
   hv_firmware_answer(request: number, verdict: number): void;
   hv_state_hash(): bigint;
   hv_restored(): number;

@@ -130,7 +130,7 @@ export class Machine implements Hypervisor {
     const off = this.core.invoke("hv_stage", store.length) >>> 0;
     if (off === 0) throw tooLarge();
     this.core.bytes(off, store.length).set(store);
-    const rc = this.core.invoke("hv_keystore", off, store.length);
+    const rc = this.core.invoke("hv_keystore", store.length);
     this.core.invoke("hv_unstage");
     if (rc < 0) throw tooLarge();
   }
