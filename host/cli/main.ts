@@ -4,6 +4,9 @@
 
 import { runCli } from "./cli.js";
 
+// A reader that has seen enough (`| head`) must not keep a command from finishing its work.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
 process.exitCode = await runCli(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
