@@ -5,9 +5,6 @@
 // load ends. Its fields are filled in by the passes of load.ts, in their order; a pass may rely on
 // what the ones before it have established and on nothing else. Bytes of the file are hostile until
 // elf_check.ts has passed them.
-//
-// What differs between the two kinds of payload (the RFC's and today's `.livepatch`) is data here:
-// the POLICY_* bits and the set of relocation types.
 
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
 import { SHN_ABS, Shdr, Sym } from "../hv/elf";
@@ -19,16 +16,7 @@ import { PLACE_ELF_SECTION, PLACE_ELF_SYMBOL } from "../reasons";
 export const LOADER_SCRATCH_OFF: usize = SCRATCH_OFF + SCRATCH_SIZE / 2;
 export const LOADER_SCRATCH_SIZE: usize = SCRATCH_SIZE / 2;
 
-/**
- * Table entries may be longer than their struct (today's Xen takes e_shentsize etc. as strides).
- */
-export const POLICY_STRIDES: u32 = 0x1;
-/** Entries of an exception table must lie in the payload's own text. */
-export const POLICY_EXTABLE_INSIDE: u32 = 0x2;
-/** A name must not lead into init code, which is gone after boot. */
-export const POLICY_NO_INIT: u32 = 0x4;
-
-// Relocation types (psABI table 4.9), as bits of ElfFile.reloc_types.
+// Relocation types that a loader knows (psABI table 4.9).
 export const R_X86_64_NONE: u32 = 0;
 export const R_X86_64_64: u32 = 1;
 export const R_X86_64_PC32: u32 = 2;
@@ -37,17 +25,10 @@ export const R_X86_64_32: u32 = 10;
 export const R_X86_64_32S: u32 = 11;
 export const R_X86_64_PC64: u32 = 24;
 
-export const RELOCS_TODAY: u32 =
-  (1 << R_X86_64_NONE) | (1 << R_X86_64_64) | (1 << R_X86_64_PC32) | (1 << R_X86_64_PLT32);
-export const RELOCS_RFC: u32 =
-  RELOCS_TODAY | (1 << R_X86_64_32) | (1 << R_X86_64_32S) | (1 << R_X86_64_PC64);
-
 @unmanaged
 export class ElfFile {
   file_off: usize; // the bytes as uploaded
   file_size: u32;
-  policy: u32;
-  reloc_types: u32;
   elf_size: u32; // the ELF file proper: what a trailer stands behind
   // Tables, valid after elf_check.
   sections_off: usize; // Elf64_Shdr[shnum]

@@ -24,7 +24,7 @@ import {
   REASON_NAME_LENGTH,
 } from "../reasons";
 import {
-  ElfFile, POLICY_STRIDES, refuse_section, refuse_symbol, refused_value, section, symbol,
+  ElfFile, refuse_section, refuse_symbol, refused_value, section, symbol,
 } from "./elf";
 
 const ELFOSABI_GNU: u8 = 3; // what gas writes when an object uses a GNU extension
@@ -89,9 +89,8 @@ export function check_section_table(e: ElfFile): i32 {
   const h = ehdr_at(e.file_off);
   const shnum = <u32>h.e_shnum;
   const stride = <u32>h.e_shentsize;
-  const strides = (e.policy & POLICY_STRIDES) != 0;
   // 7 entries are section headers
-  if (strides ? stride < <u32>SHDR_SIZE : stride != <u32>SHDR_SIZE) {
+  if (stride != <u32>SHDR_SIZE) {
     return refuse_header(EINVAL, REASON_ELF_SECTION_TABLE, 58, stride, SHDR_SIZE);
   }
   // 8 there are some (0 with a count in section 0 is gABI's way to say 65,280 and more)
@@ -206,9 +205,7 @@ export function check_symbol_table(e: ElfFile): i32 {
   }
   if (e.symtab == 0) return refuse_section(e, EINVAL, REASON_ELF_SYMBOL_TABLE, 0);
   const s = section(e, e.symtab);
-  const strides = (e.policy & POLICY_STRIDES) != 0;
-  const bad_entry = strides ? s.sh_entsize < SYM_SIZE : s.sh_entsize != SYM_SIZE;
-  if (bad_entry || s.sh_size == 0 || s.sh_size % s.sh_entsize != 0) {
+  if (s.sh_entsize != SYM_SIZE || s.sh_size == 0 || s.sh_size % s.sh_entsize != 0) {
     const rc = refuse_section(e, EINVAL, REASON_ELF_SYMBOL_TABLE, e.symtab);
     refused_value(s.sh_entsize, SYM_SIZE);
     return rc;
@@ -317,9 +314,7 @@ export function check_reloc_table(e: ElfFile, index: u32): i32 {
     return rc;
   }
   if (s.sh_size == 0) return 0;
-  const strides = (e.policy & POLICY_STRIDES) != 0;
-  const bad_entry = strides ? s.sh_entsize < RELA_SIZE : s.sh_entsize != RELA_SIZE;
-  if (bad_entry || s.sh_size % s.sh_entsize != 0) {
+  if (s.sh_entsize != RELA_SIZE || s.sh_size % s.sh_entsize != 0) {
     const rc = refuse_section(e, EINVAL, REASON_ELF_RELOC_TABLE, index);
     refused_value(s.sh_entsize, RELA_SIZE);
     return rc;

@@ -8,8 +8,7 @@ import { sort_entries } from "../hv/extable_sort";
 import { refusal } from "../hv/refusal";
 import { REASON_PAYLOAD_POINTER, REASON_STRUCT_SIZE } from "../reasons";
 import {
-  ElfFile, find_section, POLICY_EXTABLE_INSIDE, refuse_section, refused_value, section,
-  section_place,
+  ElfFile, find_section, refuse_section, refused_value, section, section_place,
 } from "./elf";
 import { Payload } from "./payload";
 
@@ -43,13 +42,11 @@ export function sort_extable(e: ElfFile, p: Payload): i32 {
   }
   const place = section_place(e, index);
   const bytes = <usize>s.sh_size;
-  if ((e.policy & POLICY_EXTABLE_INSIDE) != 0) {
-    const stray = find_stray(p, place.mem_off, place.va, bytes);
-    if (stray >= 0) {
-      const rc = refuse_section(e, EFAULT, REASON_PAYLOAD_POINTER, index);
-      refusal().index2 = <u32>stray;
-      return rc;
-    }
+  const stray = find_stray(p, place.mem_off, place.va, bytes);
+  if (stray >= 0) {
+    const rc = refuse_section(e, EFAULT, REASON_PAYLOAD_POINTER, index);
+    refusal().index2 = <u32>stray;
+    return rc;
   }
   sort_entries(place.mem_off, bytes);
   p.extable_va = place.va;

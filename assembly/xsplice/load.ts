@@ -10,9 +10,7 @@ import { free_frames } from "../hv/frames";
 import { register_extable, unregister_extable } from "../hv/extable";
 import { refuse } from "../hv/refusal";
 import { REASON_NO_MEMORY } from "../reasons";
-import {
-  close_elf, elf_file, ElfFile, open_work, POLICY_EXTABLE_INSIDE, POLICY_NO_INIT, RELOCS_RFC,
-} from "./elf";
+import { close_elf, elf_file, ElfFile, open_work } from "./elf";
 import {
   check_extent, check_header, check_reloc_tables, check_section_names, check_sections,
   check_symbol_names, check_symbol_table, check_symbols,
@@ -118,8 +116,6 @@ export function load_payload(raw_off: usize, size: usize, p: Payload, domain: i3
   memory.fill(changetype<usize>(e), 0, offsetof<ElfFile>());
   e.file_off = raw_off;
   e.file_size = <u32>size;
-  e.policy = POLICY_EXTABLE_INSIDE | POLICY_NO_INIT;
-  e.reloc_types = RELOCS_RFC;
   const rc = passes(e, p, domain);
   close_elf(e);
   if (rc != 0) free_parts(p);

@@ -44,6 +44,13 @@ function refuse_overflow(e: ElfFile, table: u32, entry: u32, r: Rela, place_va: 
   return rc;
 }
 
+/** The types above: no GOT, no TLS, nothing that only a dynamic linker does. */
+function is_known(type: u32): bool {
+  const known: u32 = (1 << R_X86_64_NONE) | (1 << R_X86_64_64) | (1 << R_X86_64_PC32) |
+    (1 << R_X86_64_PLT32) | (1 << R_X86_64_32) | (1 << R_X86_64_32S) | (1 << R_X86_64_PC64);
+  return type < 32 && ((known >> type) & 1) != 0;
+}
+
 /** Bytes that a relocation type writes; 0 for those that write none. */
 function width_of(type: u32): u32 {
   switch (type) {
@@ -62,7 +69,7 @@ function relocate_slowly(
   e: ElfFile, table: u32, entry: u32, r: Rela, size: u64, to: SectionPlace,
 ): i32 {
   const type = r.type;
-  if (type >= 32 || (e.reloc_types & (1 << type)) == 0) {
+  if (!is_known(type)) {
     return refuse_rela(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_RELOC, table, entry, r);
   }
   if (type == R_X86_64_NONE) return 0;

@@ -16,7 +16,7 @@ import {
 } from "../hv/symbols";
 import { REASON_INIT_TEXT, REASON_SYM_AMBIGUOUS, REASON_SYM_MISSING } from "../reasons";
 import {
-  ElfFile, NO_VALUE, POLICY_NO_INIT, refuse_symbol, section_place, string_length, symbol,
+  ElfFile, NO_VALUE, refuse_symbol, section_place, string_length, symbol,
   symbol_name,
 } from "./elf";
 import { first_payload, is_payload, next_payload } from "./payload";
@@ -97,7 +97,7 @@ function resolve_undefined(e: ElfFile, index: u32): i32 {
   if (found > 1) return refuse_symbol(e, EINVAL, REASON_SYM_AMBIGUOUS, index);
   forget_candidates();
   if (found == 0) return refuse_missing(e, index);
-  if ((e.policy & POLICY_NO_INIT) != 0 && region_of(found_va) == REGION_INIT) {
+  if (region_of(found_va) == REGION_INIT) {
     const rc = refuse_symbol(e, EINVAL, REASON_INIT_TEXT, index);
     refusal().va = found_va;
     return rc;

@@ -1,6 +1,7 @@
 // The relocation pass of the payload loader, alone, on a million entries: the very code of
-// assembly/xsplice/reloc.ts, compiled as the core is, over tables that are made here. The counterpart
-// is bench/native/relocations.c; both make the same tables and must end with the same bytes.
+// assembly/xsplice/reloc.ts, compiled as the core is, over tables that are made here. The
+// counterpart is bench/native/relocations.c; both make the same tables and must end with the same
+// bytes.
 
 import "../../assembly/hv/panic";
 import {
@@ -18,7 +19,6 @@ import {
   R_X86_64_64,
   R_X86_64_PC32,
   R_X86_64_PLT32,
-  RELOCS_RFC,
   section_place,
 } from "../../assembly/xsplice/elf";
 import { relocate } from "../../assembly/xsplice/reloc";
@@ -37,8 +37,8 @@ function random(): u64 {
   return state;
 }
 
-/** Three fifths belong to code, where calls (PLT32) and references to data (PC32) alternate without a
- *  pattern; two fifths to data, pointers all of them. */
+/** Three fifths belong to code, where calls (PLT32) and references to data (PC32) alternate without
+ *  a pattern; two fifths to data, pointers all of them. */
 function type_of(i: u32, count: u32, r: u64): u32 {
   if (i >= (count / 5) * 3) return R_X86_64_64;
   return (r & 1) == 0 ? R_X86_64_PC32 : R_X86_64_PLT32;
@@ -55,7 +55,6 @@ export function prepare(count: u32): void {
   e.places_off = FRAMES_OFF + 1024;
   e.values_off = FRAMES_OFF + 4096;
   e.nsyms = SYMBOLS;
-  e.reloc_types = RELOCS_RFC;
   const rela_off = e.values_off + ((<usize>SYMBOLS) << 3);
   target_off = rela_off + <usize>count * RELA_SIZE;
   target_size = <usize>count * 8;

@@ -1,6 +1,7 @@
 // The least of a machine that the loader needs: a page table, a payload area, and an image that is
 // nothing but a symbol table, made by hand.
 
+import { REGION_INIT } from "../../../assembly/abi";
 import { BUILD_ID_OFF, header } from "../../../assembly/hv/header";
 import { alloc_frames, OWNER_IMAGE } from "../../../assembly/hv/frames";
 import {
@@ -8,6 +9,7 @@ import {
   PAYLOADS_OFF, PAYLOAD_SIZE, TASKLETS_OFF,
 } from "../../../assembly/hv/layout";
 import { new_root } from "../../../assembly/hv/pages";
+import { region_at } from "../../../assembly/hv/regions";
 import { NR_PAYLOADS } from "../../../assembly/hv/param";
 import { name_hash, Symbol, SYMBOL_STRIDE } from "../../../assembly/hv/symbols";
 import { claim_payload, Payload } from "../../../assembly/xsplice/payload";
@@ -104,6 +106,17 @@ export function claim(text: string): Payload {
 
 export function load_file(b: ElfBuilder, p: Payload): i32 {
   return load_payload(b.file_off, b.file_size, p, 0);
+}
+
+/** Init code of the image, which is gone after boot. */
+export function init_region(va: u64, end_va: u64): void {
+  const h = header();
+  h.regions_off = <u64>alloc_frames(1, OWNER_IMAGE);
+  h.regions_count = 1;
+  const region = region_at(0);
+  region.va = va;
+  region.end_va = end_va;
+  region.kind = REGION_INIT;
 }
 
 function hash_range(hash: u64, off: usize, len: usize): u64 {

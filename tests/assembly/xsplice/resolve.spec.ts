@@ -4,12 +4,12 @@ import { EINVAL, ENOENT } from "../../../assembly/abi";
 import { header } from "../../../assembly/hv/header";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  PLACE_ELF_SYMBOL, REASON_SYM_AMBIGUOUS, REASON_SYM_MISSING,
+  PLACE_ELF_SYMBOL, REASON_INIT_TEXT, REASON_SYM_AMBIGUOUS, REASON_SYM_MISSING,
 } from "../../../assembly/reasons";
 import { payload_off } from "../../../assembly/xsplice/memory";
 import { link_payload, Payload } from "../../../assembly/xsplice/payload";
 import {
-  claim, image_symbol, load_file, machine_hash, reset_machine,
+  claim, image_symbol, init_region, load_file, machine_hash, reset_machine,
 } from "../support/bare_machine";
 import { AW, PROGBITS, Sample } from "../support/sample_payload";
 
@@ -100,6 +100,14 @@ describe("resolve", () => {
   it("refuses a nameless reference", () => {
     expect<u64>(pointer_to("")).toBe(0);
     refused(ENOENT, REASON_SYM_MISSING);
+  });
+
+  it("refuses init code, which is gone after boot", () => {
+    image_symbol("start_xen", PRINTK);
+    init_region(PRINTK - 64, PRINTK + 64);
+    expect<u64>(pointer_to("start_xen")).toBe(0);
+    refused(EINVAL, REASON_INIT_TEXT);
+    expect<u64>(refusal().va).toBe(PRINTK);
   });
 
   it("finds what loaded payloads export, after the image (a57b4074ab)", () => {
