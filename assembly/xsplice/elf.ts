@@ -25,6 +25,7 @@ export const R_X86_64_32: u32 = 10;
 export const R_X86_64_32S: u32 = 11;
 export const R_X86_64_PC64: u32 = 24;
 
+
 @unmanaged
 export class ElfFile {
   file_off: usize; // the bytes as uploaded
@@ -65,19 +66,23 @@ if (offsetof<SectionPlace>() != SECTION_PLACE_SIZE) ERROR("SectionPlace is 16 by
 /** Marks a symbol that relocations cannot use. See has_value for the exception. */
 export const NO_VALUE: u64 = 0x5e1f0bad;
 
+
 @inline
 export function elf_file(): ElfFile {
   return changetype<ElfFile>(LOADER_SCRATCH_OFF);
 }
 
+
 @inline
 export function section(e: ElfFile, index: u32): Shdr {
   return changetype<Shdr>(e.sections_off + <usize>index * e.sections_stride);
 }
+
 @inline
 export function symbol(e: ElfFile, index: u32): Sym {
   return changetype<Sym>(e.symbols_off + <usize>index * e.symbols_stride);
 }
+
 @inline
 export function section_place(e: ElfFile, index: u32): SectionPlace {
   return changetype<SectionPlace>(e.places_off + <usize>index * SECTION_PLACE_SIZE);
@@ -92,14 +97,16 @@ export function section_bytes(e: ElfFile, s: Shdr): usize {
 export function section_name(e: ElfFile, s: Shdr): usize {
   return e.shstr_off + s.sh_name;
 }
+
 @inline
 export function symbol_name(e: ElfFile, s: Sym): usize {
   return e.names_off + s.st_name;
 }
 
+
 @inline
 export function value_of(e: ElfFile, index: u32): u64 {
-  return load<u64>(e.values_off + (<usize>index << 3));
+  return load<u64>(e.values_off + ((<usize>index) << 3));
 }
 
 /**

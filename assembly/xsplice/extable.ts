@@ -8,7 +8,12 @@ import { sort_entries } from "../hv/extable_sort";
 import { refusal } from "../hv/refusal";
 import { REASON_PAYLOAD_POINTER, REASON_STRUCT_SIZE } from "../reasons";
 import {
-  ElfFile, find_section, refuse_section, refused_value, section, section_place,
+  ElfFile,
+  find_section,
+  refuse_section,
+  refused_value,
+  section,
+  section_place,
 } from "./elf";
 import { Payload } from "./payload";
 

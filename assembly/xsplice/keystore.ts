@@ -30,7 +30,7 @@ export function set_keystore(from_off: usize, len: u32): i32 {
     refusal().limit = <u64>(<usize>KEYSTORE_SIZE - ENTRIES);
     return rc;
   }
-  for (let at: u64 = 0; at < <u64>len; ) {
+  for (let at: u64 = 0; at < <u64>len;) {
     const size: u64 = at + 4 <= <u64>len ? <u64>load<u32>(from_off + <usize>at) : 0;
     if (size == 0 || !is_inside(at + 4, size, len)) {
       const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);

@@ -12,8 +12,14 @@ import { refuse } from "../hv/refusal";
 import { REASON_NO_MEMORY } from "../reasons";
 import { close_elf, elf_file, ElfFile, open_work } from "./elf";
 import {
-  check_extent, check_header, check_reloc_tables, check_section_names, check_sections,
-  check_symbol_names, check_symbol_table, check_symbols,
+  check_extent,
+  check_header,
+  check_reloc_tables,
+  check_section_names,
+  check_sections,
+  check_symbol_names,
+  check_symbol_table,
+  check_symbols,
 } from "./elf_check";
 import { sort_extable } from "./extable";
 import { keep_initial } from "./initial";

@@ -5,6 +5,7 @@
 import { PERM_R, PERM_W, PERM_X } from "../abi";
 import { Payload } from "./payload";
 
+
 @inline
 function inside(va: u64, len: u64, region_va: u64, region_size: u64): bool {
   const at = va - region_va;

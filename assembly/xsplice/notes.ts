@@ -8,7 +8,12 @@ import { Nhdr, NHDR_SIZE, NT_GNU_BUILD_ID, SHF_ALLOC, SHT_NOBITS } from "../hv/e
 import { refusal, refuse } from "../hv/refusal";
 import { REASON_PAYLOAD_EXISTS, REASON_STRUCT_SIZE } from "../reasons";
 import {
-  ElfFile, find_section, refuse_section, refused_value, section, section_place,
+  ElfFile,
+  find_section,
+  refuse_section,
+  refused_value,
+  section,
+  section_place,
 } from "./elf";
 import { payload_off } from "./memory";
 import { copy_id, first_payload, is_payload, next_payload, Payload } from "./payload";
@@ -32,7 +37,9 @@ export function find_own_build_id(e: ElfFile, p: Payload): i32 {
   const size = s.sh_size;
   if (size <= NHDR_SIZE + 4) return refuse_note(e, index, size);
   const n = changetype<Nhdr>(place.mem_off);
-  const good = n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 &&
+  const good =
+    n.n_type == NT_GNU_BUILD_ID &&
+    n.n_namesz == 4 &&
     load<u32>(place.mem_off + NHDR_SIZE) == GNU_NAME;
   if (!good || n.n_descsz == 0 || <u64>n.n_descsz > size - NHDR_SIZE - 4) {
     return refuse_note(e, index, n.n_descsz);

@@ -5,20 +5,25 @@
 // hash.
 
 import { ENOMEM } from "../abi";
-import {
-  SHF_MERGE, SHN_LORESERVE, STB_LOCAL, STT_FILE, STT_SECTION, Sym,
-} from "../hv/elf";
+import { SHF_MERGE, SHN_LORESERVE, STB_LOCAL, STT_FILE, STT_SECTION, Sym } from "../hv/elf";
 import { alloc_frames, OWNER_PAYLOAD, pages_for } from "../hv/frames";
 import { refuse } from "../hv/refusal";
 import { name_hash } from "../hv/symbols";
 import { REASON_NO_MEMORY } from "../reasons";
 import {
-  ElfFile, section, section_place, string_length, symbol, symbol_name, value_of,
+  ElfFile,
+  section,
+  section_place,
+  string_length,
+  symbol,
+  symbol_name,
+  value_of,
 } from "./elf";
 import { Payload } from "./payload";
 
 /** Other payloads may refer to it. */
 export const SYMBOL_EXPORTED: u32 = 1;
+
 
 @unmanaged
 export class PayloadSymbol {
@@ -33,6 +38,7 @@ export class PayloadSymbol {
 }
 export const PAYLOAD_SYMBOL_SIZE: usize = 32;
 if (offsetof<PayloadSymbol>() != PAYLOAD_SYMBOL_SIZE) ERROR("PayloadSymbol is 32 bytes");
+
 
 @inline
 export function payload_symbol(p: Payload, i: u32): PayloadSymbol {

@@ -18,7 +18,12 @@ import { walk } from "../hv/pages";
 import { refuse } from "../hv/refusal";
 import { REASON_ELF_UNSUPPORTED_WX, REASON_NO_MEMORY, REASON_NO_VA } from "../reasons";
 import {
-  ElfFile, refuse_section, refused_value, section, section_bytes, section_place,
+  ElfFile,
+  refuse_section,
+  refused_value,
+  section,
+  section_bytes,
+  section_place,
 } from "./elf";
 import { Payload } from "./payload";
 
@@ -31,6 +36,7 @@ const PAGE_MASK: u64 = PAGE_SIZE - 1;
 const REGION_LIMIT: u64 = 1 << 31;
 /** Reach of a rel32 (R183). */
 const REACH: u64 = 1 << 31;
+
 
 @inline
 function page_align(size: u64): u64 {

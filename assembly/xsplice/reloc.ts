@@ -18,12 +18,29 @@ import { EINVAL, EOPNOTSUPP, EOVERFLOW } from "../abi";
 import { Rela, SHF_ALLOC, SHT_RELA } from "../hv/elf";
 import { refuse_at, refusal, refusal_name } from "../hv/refusal";
 import {
-  PLACE_ELF_RELA, REASON_ELF_RELOC, REASON_ELF_UNSUPPORTED_RELOC, REASON_RELOC_OVERFLOW,
+  PLACE_ELF_RELA,
+  REASON_ELF_RELOC,
+  REASON_ELF_UNSUPPORTED_RELOC,
+  REASON_RELOC_OVERFLOW,
 } from "../reasons";
 import {
-  ElfFile, NO_VALUE, R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_NONE, R_X86_64_PC32,
-  R_X86_64_PC64, R_X86_64_PLT32, has_value, section, section_bytes, section_place, SectionPlace,
-  symbol, symbol_name, value_of,
+  ElfFile,
+  NO_VALUE,
+  R_X86_64_32,
+  R_X86_64_32S,
+  R_X86_64_64,
+  R_X86_64_NONE,
+  R_X86_64_PC32,
+  R_X86_64_PC64,
+  R_X86_64_PLT32,
+  has_value,
+  section,
+  section_bytes,
+  section_place,
+  SectionPlace,
+  symbol,
+  symbol_name,
+  value_of,
 } from "./elf";
 
 /** `table` and `entry` are the PLACE: section index and number in it. */
@@ -46,8 +63,14 @@ function refuse_overflow(e: ElfFile, table: u32, entry: u32, r: Rela, place_va: 
 
 /** The types above: no GOT, no TLS, nothing that only a dynamic linker does. */
 function is_known(type: u32): bool {
-  const known: u32 = (1 << R_X86_64_NONE) | (1 << R_X86_64_64) | (1 << R_X86_64_PC32) |
-    (1 << R_X86_64_PLT32) | (1 << R_X86_64_32) | (1 << R_X86_64_32S) | (1 << R_X86_64_PC64);
+  const known: u32 =
+    (1 << R_X86_64_NONE) |
+    (1 << R_X86_64_64) |
+    (1 << R_X86_64_PC32) |
+    (1 << R_X86_64_PLT32) |
+    (1 << R_X86_64_32) |
+    (1 << R_X86_64_32S) |
+    (1 << R_X86_64_PC64);
   return type < 32 && ((known >> type) & 1) != 0;
 }
 
@@ -66,7 +89,12 @@ function width_of(type: u32): u32 {
 
 /** One entry with every check. 0, or the refusal. */
 function relocate_slowly(
-  e: ElfFile, table: u32, entry: u32, r: Rela, size: u64, to: SectionPlace,
+  e: ElfFile,
+  table: u32,
+  entry: u32,
+  r: Rela,
+  size: u64,
+  to: SectionPlace,
 ): i32 {
   const type = r.type;
   if (!is_known(type)) {
@@ -133,14 +161,20 @@ function relocate_slowly(
  * memory): halves of r_info are loaded apart instead of shifted apart, NO_VALUE fits an immediate.
  */
 export function relocate_run(
-  off: usize, end: usize, stride: usize, to_off: usize, to_va: u64, last_place: u64,
-  values_off: usize, nsyms: u32,
+  off: usize,
+  end: usize,
+  stride: usize,
+  to_off: usize,
+  to_va: u64,
+  last_place: u64,
+  values_off: usize,
+  nsyms: u32,
 ): usize {
   do {
     const r_offset = load<u64>(off);
     const sym = load<u32>(off, 12);
     if (r_offset > last_place || sym >= nsyms) return off;
-    const S = load<u64>(values_off + (<usize>sym << 3));
+    const S = load<u64>(values_off + ((<usize>sym) << 3));
     if (S == NO_VALUE) return off;
     const value = S + load<u64>(off, 16);
     const type = load<u32>(off, 8);
@@ -170,9 +204,7 @@ function relocate_table(e: ElfFile, table: u32): i32 {
   let off = first;
   while (off < end) {
     if (size >= 8) {
-      off = relocate_run(
-        off, end, stride, to.mem_off, to.va, size - 8, e.values_off, e.nsyms,
-      );
+      off = relocate_run(off, end, stride, to.mem_off, to.va, size - 8, e.values_off, e.nsyms);
       if (off >= end) break;
     }
     const entry = <u32>((off - first) / stride);

@@ -12,11 +12,20 @@ import { SHN_ABS, SHN_UNDEF, STB_LOCAL } from "../hv/elf";
 import { refusal, REFUSAL_CANDIDATES } from "../hv/refusal";
 import { region_of } from "../hv/regions";
 import {
-  find_symbols, match_at, match_count, name_hash, symbol as image_symbol,
+  find_symbols,
+  match_at,
+  match_count,
+  name_hash,
+  symbol as image_symbol,
 } from "../hv/symbols";
 import { REASON_INIT_TEXT, REASON_SYM_AMBIGUOUS, REASON_SYM_MISSING } from "../reasons";
 import {
-  ElfFile, NO_VALUE, refuse_symbol, section_place, string_length, symbol,
+  ElfFile,
+  NO_VALUE,
+  refuse_symbol,
+  section_place,
+  string_length,
+  symbol,
   symbol_name,
 } from "./elf";
 import { first_payload, is_payload, next_payload } from "./payload";
@@ -102,7 +111,7 @@ function resolve_undefined(e: ElfFile, index: u32): i32 {
     refusal().va = found_va;
     return rc;
   }
-  store<u64>(e.values_off + (<usize>index << 3), found_va);
+  store<u64>(e.values_off + ((<usize>index) << 3), found_va);
   return 0;
 }
 
@@ -111,7 +120,7 @@ export function resolve_symbols(e: ElfFile): i32 {
   store<u64>(e.values_off, NO_VALUE);
   for (let i: u32 = 1; i < e.nsyms; i++) {
     const s = symbol(e, i);
-    const at = e.values_off + (<usize>i << 3);
+    const at = e.values_off + ((<usize>i) << 3);
     if (s.st_shndx == SHN_UNDEF) {
       const rc = resolve_undefined(e, i);
       if (rc != 0) return rc;

@@ -7,12 +7,23 @@ import { EFAULT, EINVAL, EOPNOTSUPP, XSPLICE_NAME_MAX, XSPLICE_SIZE } from "../a
 import { SHF_ALLOC } from "../hv/elf";
 import { refuse_at, refusal } from "../hv/refusal";
 import {
-  PLACE_XSPLICE, REASON_FOREIGN_FORMAT, REASON_NAME_LENGTH, REASON_PAD_NONZERO,
-  REASON_PAYLOAD_POINTER, REASON_PAYLOAD_VERSION, REASON_ROOT_MANY, REASON_ROOT_MISSING,
+  PLACE_XSPLICE,
+  REASON_FOREIGN_FORMAT,
+  REASON_NAME_LENGTH,
+  REASON_PAD_NONZERO,
+  REASON_PAYLOAD_POINTER,
+  REASON_PAYLOAD_VERSION,
+  REASON_ROOT_MANY,
+  REASON_ROOT_MISSING,
   REASON_STRUCT_SIZE,
 } from "../reasons";
 import {
-  ElfFile, find_section, refuse_section, refused_value, section, section_place,
+  ElfFile,
+  find_section,
+  refuse_section,
+  refused_value,
+  section,
+  section_place,
 } from "./elf";
 import { payload_off, payload_string, STRING_OUTSIDE } from "./memory";
 import { Payload } from "./payload";

@@ -7,33 +7,76 @@
 // `old`.
 
 import {
-  EFAULT, EINVAL, XSPLICE_CODE_SIZE, XSPLICE_HOWTO_FLAG_PC_REL, XSPLICE_HOWTO_FLAG_SIGN,
-  XSPLICE_HOWTO_INLINE, XSPLICE_HOWTO_RELOC_PATCH, XSPLICE_HOWTO_SIZE, XSPLICE_PATCH_INLINE_DATA,
-  XSPLICE_PATCH_INLINE_TEXT, XSPLICE_PATCH_RELOC_TEXT, XSPLICE_PATCH_SIZE, XSPLICE_RELOC_SIZE,
-  XSPLICE_SECTION_DATA, XSPLICE_SECTION_MATCH_EXACT, XSPLICE_SECTION_NO_STACKCHECK,
-  XSPLICE_SECTION_RODATA, XSPLICE_SECTION_SIZE, XSPLICE_SECTION_STRING, XSPLICE_SECTION_TEXT,
-  XSPLICE_SECTION_TEXT_INLINE, XSPLICE_SYMBOL_SIZE,
+  EFAULT,
+  EINVAL,
+  XSPLICE_CODE_SIZE,
+  XSPLICE_HOWTO_FLAG_PC_REL,
+  XSPLICE_HOWTO_FLAG_SIGN,
+  XSPLICE_HOWTO_INLINE,
+  XSPLICE_HOWTO_RELOC_PATCH,
+  XSPLICE_HOWTO_SIZE,
+  XSPLICE_PATCH_INLINE_DATA,
+  XSPLICE_PATCH_INLINE_TEXT,
+  XSPLICE_PATCH_RELOC_TEXT,
+  XSPLICE_PATCH_SIZE,
+  XSPLICE_RELOC_SIZE,
+  XSPLICE_SECTION_DATA,
+  XSPLICE_SECTION_MATCH_EXACT,
+  XSPLICE_SECTION_NO_STACKCHECK,
+  XSPLICE_SECTION_RODATA,
+  XSPLICE_SECTION_SIZE,
+  XSPLICE_SECTION_STRING,
+  XSPLICE_SECTION_TEXT,
+  XSPLICE_SECTION_TEXT_INLINE,
+  XSPLICE_SYMBOL_SIZE,
 } from "../abi";
 import { refuse_at, refusal } from "../hv/refusal";
 import {
-  PLACE_XSPLICE_CODE, PLACE_XSPLICE_HOWTO, PLACE_XSPLICE_PATCH, PLACE_XSPLICE_RELOC,
-  PLACE_XSPLICE_SECTION, PLACE_XSPLICE_SYMBOL, REASON_COUNT_MISMATCH, REASON_ENUM,
-  REASON_FLAG_RESERVED, REASON_NAME_LENGTH, REASON_PAD_NONZERO, REASON_PATCH_ADDRESS,
+  PLACE_XSPLICE_CODE,
+  PLACE_XSPLICE_HOWTO,
+  PLACE_XSPLICE_PATCH,
+  PLACE_XSPLICE_RELOC,
+  PLACE_XSPLICE_SECTION,
+  PLACE_XSPLICE_SYMBOL,
+  REASON_COUNT_MISMATCH,
+  REASON_ENUM,
+  REASON_FLAG_RESERVED,
+  REASON_NAME_LENGTH,
+  REASON_PAD_NONZERO,
+  REASON_PATCH_ADDRESS,
   REASON_PAYLOAD_POINTER,
 } from "../reasons";
 import { SYMBOL_NAME_MAX } from "./elf_check";
 import { payload_off, payload_string, STRING_OUTSIDE } from "./memory";
 import { Payload } from "./payload";
 import {
-  CODE_PAD, CODE_PAD_SIZE, HOWTO_PAD, HOWTO_PAD_SIZE, is_zero, PATCH_PAD, PATCH_PAD_SIZE,
-  RELOC_PAD, RELOC_PAD_SIZE, SECTION_PAD, SECTION_PAD_SIZE, SYMBOL_PAD, SYMBOL_PAD_SIZE,
-  XspliceCode, XspliceHowto, XsplicePatch, XspliceReloc, XspliceSection, XspliceSymbol,
+  CODE_PAD,
+  CODE_PAD_SIZE,
+  HOWTO_PAD,
+  HOWTO_PAD_SIZE,
+  is_zero,
+  PATCH_PAD,
+  PATCH_PAD_SIZE,
+  RELOC_PAD,
+  RELOC_PAD_SIZE,
+  SECTION_PAD,
+  SECTION_PAD_SIZE,
+  SYMBOL_PAD,
+  SYMBOL_PAD_SIZE,
+  XspliceCode,
+  XspliceHowto,
+  XsplicePatch,
+  XspliceReloc,
+  XspliceSection,
+  XspliceSymbol,
 } from "./structs";
 
 const LOCATION_FLAGS: u32 =
   XSPLICE_SECTION_TEXT | XSPLICE_SECTION_RODATA | XSPLICE_SECTION_DATA | XSPLICE_SECTION_STRING;
 const SECTION_FLAGS: u32 =
-  LOCATION_FLAGS | XSPLICE_SECTION_TEXT_INLINE | XSPLICE_SECTION_MATCH_EXACT |
+  LOCATION_FLAGS |
+  XSPLICE_SECTION_TEXT_INLINE |
+  XSPLICE_SECTION_MATCH_EXACT |
   XSPLICE_SECTION_NO_STACKCHECK;
 const HOWTO_FLAGS: u32 = XSPLICE_HOWTO_FLAG_PC_REL | XSPLICE_HOWTO_FLAG_SIGN;
 
@@ -51,8 +94,12 @@ function check_string(p: Payload, va: u64, index: u32, old: bool): i32 {
   if (length >= 0) return 0;
   const outside = length == STRING_OUTSIDE;
   return refuse_here(
-    PLACE_XSPLICE_SYMBOL, index, old, outside ? EFAULT : EINVAL,
-    outside ? REASON_PAYLOAD_POINTER : REASON_NAME_LENGTH, va,
+    PLACE_XSPLICE_SYMBOL,
+    index,
+    old,
+    outside ? EFAULT : EINVAL,
+    outside ? REASON_PAYLOAD_POINTER : REASON_NAME_LENGTH,
+    va,
   );
 }
 
@@ -106,7 +153,12 @@ function check_howto(p: Payload, va: u64, index: u32): i32 {
 
 /** A place is known by its address, by its symbol, or by both (R31, R56); not by neither. */
 function check_target(
-  p: Payload, symbol: u64, address: u64, place: u32, index: u32, old: bool,
+  p: Payload,
+  symbol: u64,
+  address: u64,
+  place: u32,
+  index: u32,
+  old: bool,
 ): i32 {
   if (symbol != 0) return check_symbol(p, symbol, index, old);
   return address != 0 ? 0 : refuse_here(place, index, old, EFAULT, REASON_PAYLOAD_POINTER, 0);
@@ -151,8 +203,11 @@ function check_patch(p: Payload, off: usize, index: u32, old: bool): i32 {
     return refuse_here(place, index, old, EINVAL, REASON_PAD_NONZERO, PATCH_PAD);
   }
   const type = x.type;
-  if (type != XSPLICE_PATCH_INLINE_TEXT && type != XSPLICE_PATCH_INLINE_DATA &&
-    type != XSPLICE_PATCH_RELOC_TEXT) {
+  if (
+    type != XSPLICE_PATCH_INLINE_TEXT &&
+    type != XSPLICE_PATCH_INLINE_DATA &&
+    type != XSPLICE_PATCH_RELOC_TEXT
+  ) {
     return refuse_here(place, index, old, EINVAL, REASON_ENUM, type);
   }
   // R60: a trampoline's place is the reloc's, not the patch's.

@@ -11,21 +11,45 @@
 // number. The cryptography is the firmware's (signature_request.ts).
 
 import {
-  EACCES, EAGAIN, EBADMSG, ENODATA, ENOMEM, EOPNOTSUPP, EPERM, HASH_ALGO_SHA256, HASH_ALGO_SHA384,
-  HASH_ALGO_SHA512, OPTION_REQUIRE_SIGNATURE, SIG_FORMAT_ID_TYPE, SIG_FORMAT_LENGTHS,
-  SIG_FORMAT_LINUX, SIG_FORMAT_MAGIC, SIG_FORMAT_PAD, SIG_FORMAT_SHORT,
+  EACCES,
+  EAGAIN,
+  EBADMSG,
+  ENODATA,
+  ENOMEM,
+  EOPNOTSUPP,
+  EPERM,
+  HASH_ALGO_SHA256,
+  HASH_ALGO_SHA384,
+  HASH_ALGO_SHA512,
+  OPTION_REQUIRE_SIGNATURE,
+  SIG_FORMAT_ID_TYPE,
+  SIG_FORMAT_LENGTHS,
+  SIG_FORMAT_LINUX,
+  SIG_FORMAT_MAGIC,
+  SIG_FORMAT_PAD,
+  SIG_FORMAT_SHORT,
 } from "../abi";
 import { header } from "../hv/header";
 import { refuse_at } from "../hv/refusal";
 import {
-  PLACE_SIGNATURE, REASON_NO_MEMORY, REASON_PREEMPTED, REASON_SIG_ALGO, REASON_SIG_BAD,
-  REASON_SIG_FORMAT, REASON_SIG_KEY_UNKNOWN, REASON_SIG_MISSING,
+  PLACE_SIGNATURE,
+  REASON_NO_MEMORY,
+  REASON_PREEMPTED,
+  REASON_SIG_ALGO,
+  REASON_SIG_BAD,
+  REASON_SIG_FORMAT,
+  REASON_SIG_KEY_UNKNOWN,
+  REASON_SIG_MISSING,
 } from "../reasons";
 import { ElfFile, refused_value } from "./elf";
 import { keystore_bytes } from "./keystore";
 import { Payload } from "./payload";
 import {
-  ask_firmware, new_trailer, Trailer, VERDICT_NO_MEMORY, VERDICT_PENDING,
+  ask_firmware,
+  new_trailer,
+  Trailer,
+  VERDICT_NO_MEMORY,
+  VERDICT_PENDING,
 } from "./signature_request";
 
 const MAGIC = memory.data<u8>([
@@ -71,7 +95,7 @@ function parse_trailer(t: Trailer, off: usize, len: u32): i32 {
   const id_type = <u32>load<u8>(h, 2);
   const signer_len = <u32>load<u8>(h, 3);
   const key_id_len = <u32>load<u8>(h, 4);
-  const pad = <u32>load<u8>(h, 5) | <u32>load<u16>(h, 6);
+  const pad = (<u32>load<u8>(h, 5)) | (<u32>load<u16>(h, 6));
   const sig_len = bswap<u32>(load<u32>(h, 8));
   if (pad != 0) return refuse_format(SIG_FORMAT_PAD, pad, 0);
   const rest = len - MAGIC_LEN - HEADER_LEN;

@@ -8,9 +8,20 @@
 // not wait for an answer that died with its process.
 
 import {
-  FIRMWARE_DATA_LEN, FIRMWARE_DATA_OFF, FIRMWARE_HASH, FIRMWARE_KEY_ID_LEN, FIRMWARE_KEY_ID_OFF,
-  FIRMWARE_KEYS_LEN, FIRMWARE_KEYS_OFF, FIRMWARE_REQUEST, FIRMWARE_SIG_LEN, FIRMWARE_SIG_OFF,
-  FIRMWARE_SIGNER_LEN, FIRMWARE_SIGNER_OFF, FIRMWARE_SIZE, XEN_XSPLICE_ID_SIZE,
+  FIRMWARE_DATA_LEN,
+  FIRMWARE_DATA_OFF,
+  FIRMWARE_HASH,
+  FIRMWARE_KEY_ID_LEN,
+  FIRMWARE_KEY_ID_OFF,
+  FIRMWARE_KEYS_LEN,
+  FIRMWARE_KEYS_OFF,
+  FIRMWARE_REQUEST,
+  FIRMWARE_SIG_LEN,
+  FIRMWARE_SIG_OFF,
+  FIRMWARE_SIGNER_LEN,
+  FIRMWARE_SIGNER_OFF,
+  FIRMWARE_SIZE,
+  XEN_XSPLICE_ID_SIZE,
 } from "../abi";
 import { firmware } from "../hv/firmware";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
@@ -42,6 +53,7 @@ const FREE: u32 = 0;
 const ASKED: u32 = 1;
 const ANSWERED: u32 = 2;
 
+
 @unmanaged
 class Question {
   state: u32;
@@ -53,7 +65,9 @@ class Question {
   copy_off: usize; // the whole file
   pad0: u32;
   // 32: id, 40 bytes
-  @inline get id_off(): usize { return changetype<usize>(this) + 32; }
+  @inline get id_off(): usize {
+    return changetype<usize>(this) + 32;
+  }
 }
 const QUESTION_SIZE: usize = 96;
 const NR_QUESTIONS: u32 = 4;
@@ -65,6 +79,7 @@ const FIRST_OFF: usize = QUESTIONS_OFF + 16;
 if (FIRST_OFF + QUESTION_SIZE * <usize>NR_QUESTIONS > HEADER_OFF + HEADER_SIZE) ERROR("Question");
 
 const RECORD_OFF: usize = LOADER_SCRATCH_OFF + 1024;
+
 
 @inline
 function question(i: u32): Question {
@@ -84,8 +99,12 @@ function drop(q: Question): void {
 }
 
 function is_same(q: Question, file_off: usize, size: u32, id_off: usize, domain: i32): bool {
-  return q.size == size && q.domain == domain && ids_equal(q.id_off, id_off) &&
-    memory.compare(q.copy_off, file_off, size) == 0;
+  return (
+    q.size == size &&
+    q.domain == domain &&
+    ids_equal(q.id_off, id_off) &&
+    memory.compare(q.copy_off, file_off, size) == 0
+  );
 }
 
 /** The open question about this upload; an overlay at 0 when it is new. An earlier question of the

@@ -4,9 +4,15 @@
 // is its spelling (K9).
 
 import {
-  XSPLICE_CODE_SIZE, XSPLICE_HOWTO_SIZE, XSPLICE_PATCH_SIZE, XSPLICE_RELOC_SIZE,
-  XSPLICE_SECTION_SIZE, XSPLICE_SIZE, XSPLICE_SYMBOL_SIZE,
+  XSPLICE_CODE_SIZE,
+  XSPLICE_HOWTO_SIZE,
+  XSPLICE_PATCH_SIZE,
+  XSPLICE_RELOC_SIZE,
+  XSPLICE_SECTION_SIZE,
+  XSPLICE_SIZE,
+  XSPLICE_SYMBOL_SIZE,
 } from "../abi";
+
 
 @unmanaged
 export class XspliceRoot {
@@ -25,6 +31,7 @@ export class XspliceRoot {
 if (offsetof<XspliceRoot>() != XSPLICE_SIZE) ERROR("struct xsplice is 72 bytes");
 export const ROOT_PAD: usize = offsetof<XspliceRoot>("pad0");
 export const ROOT_PAD_SIZE: usize = <usize>XSPLICE_SIZE - ROOT_PAD;
+
 
 @unmanaged
 export class XspliceCode {
@@ -45,6 +52,7 @@ if (offsetof<XspliceCode>() != XSPLICE_CODE_SIZE) ERROR("struct xsplice_code is 
 export const CODE_PAD: usize = offsetof<XspliceCode>("pad0");
 export const CODE_PAD_SIZE: usize = <usize>XSPLICE_CODE_SIZE - CODE_PAD;
 
+
 @unmanaged
 export class XspliceReloc {
   addr: u64;
@@ -60,6 +68,7 @@ if (offsetof<XspliceReloc>() != XSPLICE_RELOC_SIZE) ERROR("struct xsplice_reloc 
 export const RELOC_PAD: usize = offsetof<XspliceReloc>("pad0");
 export const RELOC_PAD_SIZE: usize = <usize>XSPLICE_RELOC_SIZE - RELOC_PAD;
 
+
 @unmanaged
 export class XspliceSection {
   symbol: u64; // struct xsplice_symbol *
@@ -74,6 +83,7 @@ export class XspliceSection {
 if (offsetof<XspliceSection>() != XSPLICE_SECTION_SIZE) ERROR("struct xsplice_section is 40 bytes");
 export const SECTION_PAD: usize = offsetof<XspliceSection>("pad0");
 export const SECTION_PAD_SIZE: usize = 12;
+
 
 @unmanaged
 export class XsplicePatch {
@@ -91,6 +101,7 @@ if (offsetof<XsplicePatch>() != XSPLICE_PATCH_SIZE) ERROR("struct xsplice_patch 
 export const PATCH_PAD: usize = offsetof<XsplicePatch>("pad0");
 export const PATCH_PAD_SIZE: usize = <usize>XSPLICE_PATCH_SIZE - PATCH_PAD;
 
+
 @unmanaged
 export class XspliceSymbol {
   name: u64; // const char *
@@ -101,6 +112,7 @@ export class XspliceSymbol {
 if (offsetof<XspliceSymbol>() != XSPLICE_SYMBOL_SIZE) ERROR("struct xsplice_symbol is 32 bytes");
 export const SYMBOL_PAD: usize = offsetof<XspliceSymbol>("pad0");
 export const SYMBOL_PAD_SIZE: usize = <usize>XSPLICE_SYMBOL_SIZE - SYMBOL_PAD;
+
 
 @unmanaged
 export class XspliceHowto {

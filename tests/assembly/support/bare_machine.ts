@@ -5,8 +5,16 @@ import { REGION_INIT } from "../../../assembly/abi";
 import { BUILD_ID_OFF, header } from "../../../assembly/hv/header";
 import { alloc_frames, OWNER_IMAGE } from "../../../assembly/hv/frames";
 import {
-  EXTABLES_OFF, FRAMES_END, FRAMES_OFF, HEADER_OFF, HEADER_SIZE, NR_FRAMES, OWNERS_OFF,
-  PAYLOADS_OFF, PAYLOAD_SIZE, TASKLETS_OFF,
+  EXTABLES_OFF,
+  FRAMES_END,
+  FRAMES_OFF,
+  HEADER_OFF,
+  HEADER_SIZE,
+  NR_FRAMES,
+  OWNERS_OFF,
+  PAYLOADS_OFF,
+  PAYLOAD_SIZE,
+  TASKLETS_OFF,
 } from "../../../assembly/hv/layout";
 import { new_root } from "../../../assembly/hv/pages";
 import { region_at } from "../../../assembly/hv/regions";

@@ -100,7 +100,7 @@ export class ElfBuilder {
     }
     const s = this.at(index);
     s.u64(offset);
-    s.u64((<u64>symbol << 32) | <u64>type);
+    s.u64(((<u64>symbol) << 32) | (<u64>type));
     s.u64(<u64>addend);
     return index;
   }

@@ -86,7 +86,7 @@ export class Sample extends ElfBuilder {
     this.table64(RELOC, 0xffff82d080112f9e);
     this.table_pointer(RELOC + 8, SYMBOL);
     this.table_pointer(RELOC + 24, HOWTO);
-    this.table64(RELOC + 32, <u64>(-4));
+    this.table64(RELOC + 32, <u64>-4);
     this.table_pointer(SECTION, SYMBOL);
     this.table64(SECTION + 8, 0xffff82d080112f9e);
     this.table32(SECTION + 16, 1728);

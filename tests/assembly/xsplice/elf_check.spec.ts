@@ -4,13 +4,31 @@
 import { EINVAL, EOPNOTSUPP } from "../../../assembly/abi";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  PLACE_ELF_HEADER, PLACE_ELF_SECTION, PLACE_ELF_SYMBOL, REASON_ELF_HEADER, REASON_ELF_MAGIC,
-  REASON_ELF_RELOC_TABLE, REASON_ELF_SECTION_ALIGN, REASON_ELF_SECTION_BOUNDS,
-  REASON_ELF_SECTION_NAME, REASON_ELF_SECTION_TABLE, REASON_ELF_SEGMENT, REASON_ELF_STRING_TABLE,
-  REASON_ELF_SYMBOL, REASON_ELF_SYMBOL_TABLE, REASON_ELF_TRUNCATED, REASON_ELF_UNSUPPORTED_CLASS,
-  REASON_ELF_UNSUPPORTED_MACHINE, REASON_ELF_UNSUPPORTED_RELOC, REASON_ELF_UNSUPPORTED_SECTION,
-  REASON_ELF_UNSUPPORTED_SYMBOL, REASON_ELF_UNSUPPORTED_TYPE, REASON_ELF_UNSUPPORTED_VERSION,
-  REASON_ELF_UNSUPPORTED_WX, REASON_NAME_LENGTH, REASON_NO_MEMORY,
+  PLACE_ELF_HEADER,
+  PLACE_ELF_SECTION,
+  PLACE_ELF_SYMBOL,
+  REASON_ELF_HEADER,
+  REASON_ELF_MAGIC,
+  REASON_ELF_RELOC_TABLE,
+  REASON_ELF_SECTION_ALIGN,
+  REASON_ELF_SECTION_BOUNDS,
+  REASON_ELF_SECTION_NAME,
+  REASON_ELF_SECTION_TABLE,
+  REASON_ELF_SEGMENT,
+  REASON_ELF_STRING_TABLE,
+  REASON_ELF_SYMBOL,
+  REASON_ELF_SYMBOL_TABLE,
+  REASON_ELF_TRUNCATED,
+  REASON_ELF_UNSUPPORTED_CLASS,
+  REASON_ELF_UNSUPPORTED_MACHINE,
+  REASON_ELF_UNSUPPORTED_RELOC,
+  REASON_ELF_UNSUPPORTED_SECTION,
+  REASON_ELF_UNSUPPORTED_SYMBOL,
+  REASON_ELF_UNSUPPORTED_TYPE,
+  REASON_ELF_UNSUPPORTED_VERSION,
+  REASON_ELF_UNSUPPORTED_WX,
+  REASON_NAME_LENGTH,
+  REASON_NO_MEMORY,
 } from "../../../assembly/reasons";
 import { claim, load_file, machine_hash, reset_machine } from "../support/bare_machine";
 import { Sample } from "../support/sample_payload";
@@ -109,7 +127,7 @@ describe("elf header", () => {
     header32(40, 8, EINVAL, REASON_ELF_SECTION_TABLE);
     header32(44, 0xffffffff, EINVAL, REASON_ELF_SECTION_TABLE);
     fresh();
-    store<u64>(b.file_off, <u64>(-64), 40); // table end would wrap to a small number
+    store<u64>(b.file_off, <u64>-64, 40); // table end would wrap to a small number
     refused(EINVAL, REASON_ELF_SECTION_TABLE);
   });
   it("names a section for the names", () => {
@@ -133,10 +151,10 @@ describe("elf sections", () => {
     section64(b.text, SH_OFFSET, 0, EINVAL, REASON_ELF_SECTION_BOUNDS);
   });
   it("do not wrap", () => {
-    section64(b.text, SH_OFFSET, <u64>(-16), EINVAL, REASON_ELF_SECTION_BOUNDS);
+    section64(b.text, SH_OFFSET, <u64>-16, EINVAL, REASON_ELF_SECTION_BOUNDS);
   });
   it("do not wrap by their size", () => {
-    section64(b.text, SH_SIZE, <u64>(-64), EINVAL, REASON_ELF_SECTION_BOUNDS);
+    section64(b.text, SH_SIZE, <u64>-64, EINVAL, REASON_ELF_SECTION_BOUNDS);
   });
   it("have names inside the table of names", () => {
     section32(b.text, SH_NAME, 0x10000, EINVAL, REASON_ELF_SECTION_NAME);
@@ -174,7 +192,7 @@ describe("elf sections", () => {
   });
   it("fit into memory even if sums wrap", () => {
     store<u32>(b.header_off(b.text) + SH_TYPE, 8);
-    section64(b.text, SH_SIZE, <u64>(-1), 12, REASON_NO_MEMORY);
+    section64(b.text, SH_SIZE, <u64>-1, 12, REASON_NO_MEMORY);
   });
 });
 

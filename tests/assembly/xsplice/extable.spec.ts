@@ -6,7 +6,9 @@ import { header } from "../../../assembly/hv/header";
 import { set_context } from "../../../assembly/hv/mem";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  REASON_PAYLOAD_EXISTS, REASON_PAYLOAD_POINTER, REASON_STRUCT_SIZE,
+  REASON_PAYLOAD_EXISTS,
+  REASON_PAYLOAD_POINTER,
+  REASON_STRUCT_SIZE,
 } from "../../../assembly/reasons";
 import { unload_payload } from "../../../assembly/xsplice/load";
 import { payload_off } from "../../../assembly/xsplice/memory";
@@ -50,7 +52,7 @@ describe("exception table", () => {
   it("is sorted by the faulting instruction, whatever its order was", () => {
     const count: u64 = 257;
     // 7 is coprime to 257: every value once, in a scattered order; the last ones come twice.
-    for (let i: u64 = 0; i < count; i++) entry((i * 7) % count, 4095 - (i * 7) % count);
+    for (let i: u64 = 0; i < count; i++) entry((i * 7) % count, 4095 - ((i * 7) % count));
     entry(3, 4095 - 3);
     b.build();
     const p = claim("good");
@@ -98,7 +100,7 @@ describe("exception table", () => {
     expect<u32>(refusal().index).toBe(table);
     expect<u32>(refusal().index2).toBe(1);
     begin();
-    entry(1, <u64>(-33));
+    entry(1, <u64>-33);
     refused(EFAULT, REASON_PAYLOAD_POINTER);
   });
 

@@ -71,7 +71,7 @@ function attempt(size: u32): void {
 function spoil(off: usize, width: u32): void {
   const kept = load<u64>(off);
   for (let v = 0; v < VALUES.length; v++) {
-    const mask = width == 8 ? <u64>(-1) : ((<u64>1 << (8 * width)) - 1);
+    const mask = width == 8 ? <u64>-1 : ((<u64>1) << (8 * width)) - 1;
     store<u64>(off, (kept & ~mask) | (VALUES[v] & mask));
     attempt(b.file_size);
   }

@@ -10,7 +10,13 @@ import { refusal } from "../../../assembly/hv/refusal";
 import { REASON_NO_MEMORY, REASON_NO_VA } from "../../../assembly/reasons";
 import { payload_off, payload_room } from "../../../assembly/xsplice/memory";
 import {
-  AREA_LO, claim, load_file, machine_hash, reset_machine, TEXT_HI, TEXT_LO,
+  AREA_LO,
+  claim,
+  load_file,
+  machine_hash,
+  reset_machine,
+  TEXT_HI,
+  TEXT_LO,
 } from "../support/bare_machine";
 import { A, AW, AX, PROGBITS, Sample } from "../support/sample_payload";
 
@@ -67,7 +73,7 @@ describe("place", () => {
     expect<usize>(payload_off(p, p.text_va + 31, 1)).not.toBe(0);
     expect<usize>(payload_off(p, p.text_va + 32, 1)).toBe(0);
     expect<usize>(payload_off(p, p.text_va + 31, 2)).toBe(0);
-    expect<usize>(payload_off(p, p.rw_va, <u64>(-1))).toBe(0);
+    expect<usize>(payload_off(p, p.rw_va, <u64>-1)).toBe(0);
     expect<usize>(payload_off(p, p.text_va - 1, 1)).toBe(0);
     expect<u64>(payload_room(p, p.text_va)).toBe(32);
     expect<u64>(payload_room(p, p.text_va + 32)).toBe(0);

@@ -4,7 +4,10 @@
 import { EINVAL, EOPNOTSUPP, EOVERFLOW } from "../../../assembly/abi";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  PLACE_ELF_RELA, REASON_ELF_RELOC, REASON_ELF_UNSUPPORTED_RELOC, REASON_RELOC_OVERFLOW,
+  PLACE_ELF_RELA,
+  REASON_ELF_RELOC,
+  REASON_ELF_UNSUPPORTED_RELOC,
+  REASON_RELOC_OVERFLOW,
 } from "../../../assembly/reasons";
 import { NO_VALUE } from "../../../assembly/xsplice/elf";
 import { payload_off } from "../../../assembly/xsplice/memory";
@@ -62,7 +65,7 @@ function overflows(type: u32, s: u64, a: i64): void {
 
 /** Low four bytes written, high four kept. */
 function low(value: u32): u64 {
-  return 0xcccccccc00000000 | <u64>value;
+  return 0xcccccccc00000000 | (<u64>value);
 }
 
 const P: u64 = PLACE + 8;
@@ -71,12 +74,12 @@ describe("relocation values", () => {
   it("NONE writes nothing", () => gives(0, 1, 2, FILL));
   it("64 is S + A", () => {
     gives(1, 0xffff82d080112f9e, 2, 0xffff82d080112fa0);
-    gives(1, 5, -6, <u64>(-1));
+    gives(1, 5, -6, <u64>-1);
   });
   it("64 may have the value that marks unusable symbols", () => gives(1, NO_VALUE, 0, NO_VALUE));
   it("PC32 is S + A - P", () => {
     gives(2, P + 0x1000, -4, low(0xffc));
-    gives(2, P - 0x1000, -4, low(<u32>(-0x1004)));
+    gives(2, P - 0x1000, -4, low(<u32>-0x1004));
     gives(2, P + 0x7fffffff, 0, low(0x7fffffff));
     gives(2, P - 0x80000000, 0, low(0x80000000));
   });
@@ -138,7 +141,7 @@ describe("relocation entries", () => {
 
   it("do not wrap by their offset", () => {
     begin();
-    b.rela(data, <u64>(-4), 2, b.symbol("S", b.text, 0), 0);
+    b.rela(data, <u64>-4, 2, b.symbol("S", b.text, 0), 0);
     expect<i32>(run()).toBe(-EINVAL);
     begin();
     b.rela(data, 0x100000000, 1, b.symbol("S", b.text, 0), 0);

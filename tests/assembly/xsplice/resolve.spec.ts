@@ -4,12 +4,20 @@ import { EINVAL, ENOENT } from "../../../assembly/abi";
 import { header } from "../../../assembly/hv/header";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  PLACE_ELF_SYMBOL, REASON_INIT_TEXT, REASON_SYM_AMBIGUOUS, REASON_SYM_MISSING,
+  PLACE_ELF_SYMBOL,
+  REASON_INIT_TEXT,
+  REASON_SYM_AMBIGUOUS,
+  REASON_SYM_MISSING,
 } from "../../../assembly/reasons";
 import { payload_off } from "../../../assembly/xsplice/memory";
 import { link_payload, Payload } from "../../../assembly/xsplice/payload";
 import {
-  claim, image_symbol, init_region, load_file, machine_hash, reset_machine,
+  claim,
+  image_symbol,
+  init_region,
+  load_file,
+  machine_hash,
+  reset_machine,
 } from "../support/bare_machine";
 import { AW, PROGBITS, Sample } from "../support/sample_payload";
 

@@ -5,15 +5,39 @@
 import { EFAULT, EINVAL, EOPNOTSUPP } from "../../../assembly/abi";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  PLACE_XSPLICE, PLACE_XSPLICE_CODE, PLACE_XSPLICE_HOWTO, PLACE_XSPLICE_PATCH, PLACE_XSPLICE_RELOC,
-  PLACE_XSPLICE_SECTION, PLACE_XSPLICE_SYMBOL, REASON_COUNT_MISMATCH, REASON_ENUM,
-  REASON_FLAG_RESERVED, REASON_FOREIGN_FORMAT, REASON_NAME_LENGTH, REASON_PAD_NONZERO,
-  REASON_PATCH_ADDRESS, REASON_PAYLOAD_POINTER, REASON_PAYLOAD_VERSION, REASON_ROOT_MANY,
-  REASON_ROOT_MISSING, REASON_STRUCT_SIZE,
+  PLACE_XSPLICE,
+  PLACE_XSPLICE_CODE,
+  PLACE_XSPLICE_HOWTO,
+  PLACE_XSPLICE_PATCH,
+  PLACE_XSPLICE_RELOC,
+  PLACE_XSPLICE_SECTION,
+  PLACE_XSPLICE_SYMBOL,
+  REASON_COUNT_MISMATCH,
+  REASON_ENUM,
+  REASON_FLAG_RESERVED,
+  REASON_FOREIGN_FORMAT,
+  REASON_NAME_LENGTH,
+  REASON_PAD_NONZERO,
+  REASON_PATCH_ADDRESS,
+  REASON_PAYLOAD_POINTER,
+  REASON_PAYLOAD_VERSION,
+  REASON_ROOT_MANY,
+  REASON_ROOT_MISSING,
+  REASON_STRUCT_SIZE,
 } from "../../../assembly/reasons";
 import { claim, load_file, machine_hash, reset_machine } from "../support/bare_machine";
 import {
-  A, AW, CODE, HOWTO, OLD, PATCH, PROGBITS, RELOC, Sample, SECTION, SYMBOL,
+  A,
+  AW,
+  CODE,
+  HOWTO,
+  OLD,
+  PATCH,
+  PROGBITS,
+  RELOC,
+  Sample,
+  SECTION,
+  SYMBOL,
 } from "../support/sample_payload";
 
 let b: Sample = new Sample();
@@ -248,7 +272,7 @@ describe("struct xsplice_section", () => {
   it("has no reserved flags (K17)", () => {
     for (let bit: u32 = 0; bit < 32; bit++) {
       if (bit < 4 || (bit >= 9 && bit <= 11)) continue;
-      const flags = 1 | (<u32>1 << bit);
+      const flags = 1 | ((<u32>1) << bit);
       field(SECTION + 20, flags, EINVAL, REASON_FLAG_RESERVED, PLACE_XSPLICE_SECTION);
     }
   });
@@ -334,7 +358,7 @@ describe("struct xsplice_reloc_howto", () => {
   });
   it("has known flags (R39)", () => {
     for (let bit: u32 = 2; bit < 32; bit++) {
-      const flag = 1 | (<u32>1 << bit);
+      const flag = 1 | ((<u32>1) << bit);
       field(HOWTO + 4, flag, EINVAL, REASON_FLAG_RESERVED, PLACE_XSPLICE_HOWTO);
     }
   });

@@ -2,8 +2,18 @@
 // K64, A14). The cryptography itself is the host's; here the spec plays the firmware.
 
 import {
-  EACCES, EAGAIN, EBADMSG, ENODATA, EOPNOTSUPP, EPERM, OPTION_REQUIRE_SIGNATURE,
-  SIG_FORMAT_ID_TYPE, SIG_FORMAT_LENGTHS, SIG_FORMAT_LINUX, SIG_FORMAT_MAGIC, SIG_FORMAT_PAD,
+  EACCES,
+  EAGAIN,
+  EBADMSG,
+  ENODATA,
+  EOPNOTSUPP,
+  EPERM,
+  OPTION_REQUIRE_SIGNATURE,
+  SIG_FORMAT_ID_TYPE,
+  SIG_FORMAT_LENGTHS,
+  SIG_FORMAT_LINUX,
+  SIG_FORMAT_MAGIC,
+  SIG_FORMAT_PAD,
   SIG_FORMAT_SHORT,
 } from "../../../assembly/abi";
 import { count_frames, OWNER_STAGING } from "../../../assembly/hv/frames";
@@ -12,8 +22,14 @@ import { KEYSTORE_OFF } from "../../../assembly/hv/layout";
 import { KEYSTORE_SIZE } from "../../../assembly/hv/param";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  PLACE_SIGNATURE, REASON_BOOT_PARAMETER, REASON_PREEMPTED, REASON_SIG_ALGO, REASON_SIG_BAD,
-  REASON_SIG_FORMAT, REASON_SIG_KEY_UNKNOWN, REASON_SIG_MISSING,
+  PLACE_SIGNATURE,
+  REASON_BOOT_PARAMETER,
+  REASON_PREEMPTED,
+  REASON_SIG_ALGO,
+  REASON_SIG_BAD,
+  REASON_SIG_FORMAT,
+  REASON_SIG_KEY_UNKNOWN,
+  REASON_SIG_MISSING,
 } from "../../../assembly/reasons";
 import { keystore_bytes, set_keystore } from "../../../assembly/xsplice/keystore";
 import { Payload } from "../../../assembly/xsplice/payload";
