@@ -47,9 +47,9 @@ export function verifyPayload(file: Uint8Array, keys: readonly VerifyKey[]): Ver
   const key = known.find(({ name }) => signer === "" || name === signer);
   if (!key)
     throw new FileError(
-      EPERM,
-      "sig-bad",
-      `the signer "${signer}" is not the name in the certificate`,
+      EACCES,
+      "sig-key-unknown",
+      `the certificate of key ${hex} is not that of "${signer}"`,
     );
   if (!createVerify(hash).update(elf).verify(key.key, signature))
     throw new FileError(EPERM, "sig-bad", `the signature is not the one that key ${hex} makes`);
