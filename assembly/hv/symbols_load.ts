@@ -4,12 +4,13 @@
 import { ENOMEM } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
 import {
-  SHN_ABS, SHN_COMMON, SHN_UNDEF, STB_GLOBAL, STB_LOCAL, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT,
+  SHN_COMMON, SHN_LORESERVE, SHN_UNDEF, STB_GLOBAL, STB_LOCAL, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT,
   STT_SECTION, STT_TLS, Sym, sym_at,
 } from "./elf";
 import { alloc_frames, free_frames, OWNER_IMAGE, OWNER_STAGING, pages_for } from "./frames";
 import { header } from "./header";
 import { ImageFile } from "./image_file";
+import { HYPERVISOR_VA } from "./layout";
 import { PAGE_SHIFT, PAGE_SIZE } from "./param";
 import { refuse } from "./refusal";
 import { first_region, region_at } from "./regions";
@@ -25,8 +26,10 @@ function counts(f: ImageFile, s: Sym): bool {
   const type = s.type;
   if (type == STT_FILE || type == STT_SECTION || type == STT_TLS) return false;
   if (s.st_shndx == SHN_UNDEF || s.st_shndx == SHN_COMMON) return false;
-  // An end label stands one past the last byte, or past the last page.
-  if (s.st_value < f.lo_va || s.st_value > ((f.hi_va + PAGE_MASK) & ~PAGE_MASK)) return false;
+  // An end label stands one past the last byte, or past the last page. A label below the first
+  // (Xen's __image_base__) is one of the image's names if a section has it.
+  const below = s.st_size == 0 && s.st_shndx < SHN_LORESERVE ? HYPERVISOR_VA : f.lo_va;
+  if (s.st_value < below || s.st_value > ((f.hi_va + PAGE_MASK) & ~PAGE_MASK)) return false;
   return load<u8>(f.strings + <usize>s.st_name) != 0;
 }
 
@@ -73,13 +76,13 @@ function fill(f: ImageFile, sorted: usize, count: u32): void {
   }
 }
 
-/** End of the section that `va` lies in, else the image's. */
-function section_end(va: u64, hi_va: u64): u64 {
+/** End of the section that `va` lies in; `va` itself when it is in none. */
+function section_end(va: u64): u64 {
   const i = first_region(va);
-  return i < header().regions_count && region_at(i).va <= va ? region_at(i).end_va : hi_va;
+  return i < header().regions_count && region_at(i).va <= va ? region_at(i).end_va : va;
 }
 
-function measure(f: ImageFile, count: u32): void {
+function measure(count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     const s = symbol(i);
     // Nesting: the chain of parents of the symbol before is the stack of what may still cover this
@@ -94,7 +97,7 @@ function measure(f: ImageFile, count: u32): void {
     if (next < count && (symbol(next).va < end_va || symbol(next).va == s.va)) {
       next = s.size == 0 ? symbols_above(s.va) : symbols_above(end_va - 1);
     }
-    let limit = section_end(s.va, f.hi_va);
+    let limit = section_end(s.va);
     if (next < count) limit = min<u64>(limit, symbol(next).va);
     s.room = <u32>min<u64>(max<u64>(limit, end_va) - s.va, 0xffffffff);
   }
@@ -152,7 +155,7 @@ export function load_symbols(f: ImageFile): i32 {
   if (!allocate(f, count)) return refuse(ENOMEM, REASON_NO_MEMORY);
   memory.copy(<usize>header().strings_off, f.strings, <usize>f.strings_size);
   fill(f, radix_sort(work, spare, <usize>count), count);
-  measure(f, count);
+  measure(count);
   index_names(work, spare, count);
   free_frames(work, 2 * pages);
   return 0;

@@ -93,7 +93,7 @@ describe("names", () => {
     expect<u32>(match_count()).toBe(40);
   });
 
-  it("leave out what is no place in the image", () => {
+  it("leave out what is no place in the image, but keep a label below it", () => {
     const b = new ImageBuilder();
     b.section(".text", TEXT_VA).zeros(0x100);
     b.func("code", TEXT_VA, 16);
@@ -103,9 +103,13 @@ describe("names", () => {
     b.elf.symbol("", b.last(), TEXT_VA, 0x10, 0);
     b.elf.symbol("section", b.last(), TEXT_VA, 0x03, 0);
     b.func("outside", DATA_VA + FAR, 16);
+    b.label("guest", 0x1000);
+    b.label("base", TEXT_VA - FAR);
     b.label("end", TEXT_VA + 0x100);
     boot(b);
-    expect<u32>(header().symbols_count).toBe(2);
+    expect<u32>(header().symbols_count).toBe(3);
+    expect<u64>(only("base")).toBe(TEXT_VA - FAR);
+    expect<i32>(symbol_at(TEXT_VA - 1)).toBe(-1, "nothing belongs to a label outside");
     expect<u64>(only("code")).toBe(TEXT_VA);
     expect<u64>(only("end")).toBe(TEXT_VA + 0x100);
   });
