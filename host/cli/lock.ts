@@ -19,6 +19,8 @@ import { MachineFileError } from "./machine_file.js";
 const WAIT_MS = 120_000;
 const SILENT_MS = 1_000;
 const POLL_MS = 25;
+/** A lock that is this old and still says nothing of its owner has none. */
+const UNSAID_MS = 3_000;
 /** Only for an owner that cannot be looked up. */
 const STALE_MS = 3_600_000;
 
@@ -45,17 +47,30 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Whether the process that made a lock is gone. */
+function isOrphan(lock: string, owner: string, present: string): boolean {
+  let stated = "";
+  try {
+    stated = readFileSync(owner, "utf8");
+  } catch {
+    // Treated as not telling.
+  }
+  const [pid = "", made] = stated.split(" ");
+  if (made === present) return !isAlive(Number(pid));
+  // Between making the lock and saying so there are microseconds, unless it was killed there.
+  const { mtimeMs } = statSync(lock);
+  return Date.now() - mtimeMs > UNSAID_MS;
+}
+
 /** Removes the lock if the process that made it is gone. */
 function removeOrphan(lock: string, owner: string): void {
   const present = identity(lock);
-  let stated: string[];
+  if (present === undefined) return;
   try {
-    stated = readFileSync(owner, "utf8").split(" ");
+    if (!isOrphan(lock, owner, present)) return;
   } catch {
-    return; // its owner is about to write it, or another kind of program made the lock
+    return; // released in between
   }
-  const [pid = "", made] = stated;
-  if (present === undefined || made !== present || isAlive(Number(pid))) return;
   // Another waiting command may have done the same in between: look again at what was taken.
   const taken = `${lock}.${process.pid}`;
   try {

@@ -3,7 +3,15 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { lockMachine } from "../../host/cli/lock.js";
@@ -69,6 +77,15 @@ describe("the machine file", () => {
     const { out } = await run(machine, "list", "--json");
     const ids = (JSON.parse(out) as { id: string }[]).map(({ id }) => id);
     assert.deepEqual(ids.sort(), [...names].sort());
+  });
+
+  test("a lock whose owner never came to say so is taken away too", async () => {
+    const machine = join(scratch(), "machine");
+    mkdirSync(`${machine}.lock`);
+    const long = (Date.now() - 60_000) / 1000;
+    utimesSync(`${machine}.lock`, long, long);
+    const { code, out } = await run(machine, "call", "xen_major_version");
+    assert.deepEqual([code, out], [0, "0x4\n"]);
   });
 
   const goesOn = async (signal: NodeJS.Signals): Promise<void> => {

@@ -90,17 +90,20 @@ export class Session {
     return this.text.replaceAll(this.directory, "DIR").replaceAll(inRoot(), "PROJECT");
   }
 
-  /** The same for a golden file: without sizes of payloads, the usage text only once. */
+  /**
+   * The same for a golden file: without what grows with the project (sizes of payloads, free memory,
+   * the list of the other commands), the usage text only once.
+   */
   transcript(): string {
-    const [before = "", ...repeated] = this.plain()
+    const usage = /! xen-xsplice: Xsplice test tool\n(?:! .*\n)*?! {3}check .*\n/g;
+    let seen = 0;
+    return this.plain()
       .replace(/\(\d+ bytes\)$/gm, "(N bytes)")
-      .split(/(?<=! {3}demo .*\n)/);
-    const usage = /! xen-xsplice: Xsplice test tool\n[\s\S]*! {3}demo .*\n/;
-    return before + repeated.map((text) => text.replace(usage, "! (usage)\n")).join("");
+      .replace(/^RAM used .*$/gm, "RAM used      N KiB, N KiB free")
+      .replace(/(! More commands.*\n)(?:! {3}[a-z].*\n)+/g, "$1!   (the other commands)\n")
+      .replace(usage, (text) => (seen++ === 0 ? text : "! (usage)\n"));
   }
 }
-
-const quote = (text: string): string => (/^[\w@%+=:,./#-]+$/.test(text) ? text : `'${text}'`);
 
 /** Compares with a golden file of tests/cli/golden. */
 export function golden(name: string, text: string): void {
