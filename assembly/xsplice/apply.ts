@@ -3,10 +3,11 @@
 // commit compares once more before it writes the first byte. A cumulative payload takes the ones that
 // it replaces off in the same step (R197).
 
-import { EBUSY, XEN_XSPLICE_ID_SIZE, XSPLICE_STATUS_APPLIED, XSPLICE_STATUS_REVERTED } from "../abi";
+import { EBUSY, ENOMEM, XEN_XSPLICE_ID_SIZE, XSPLICE_STATUS_APPLIED, XSPLICE_STATUS_REVERTED } from "../abi";
 import { print, print_bytes } from "../hv/console";
+import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
 import { refusal, refuse } from "../hv/refusal";
-import { REASON_BUSY, REASON_FOREIGN_BYTES, REASON_NOT_TOP, REASON_OLD_CODE } from "../reasons";
+import { REASON_BUSY, REASON_FOREIGN_BYTES, REASON_NOT_TOP, REASON_NO_VA, REASON_OLD_CODE } from "../reasons";
 import { check_payload } from "./check";
 import { next_apply_order, payload_on_top, replaces } from "./conflict";
 import {
@@ -14,7 +15,7 @@ import {
 } from "./howto";
 import { reset_writable } from "./initial";
 import { alloc_islands, free_islands } from "./island";
-import { uncover } from "./oldcode";
+import { cover, uncover } from "./oldcode";
 import {
   copy_id, first_payload, is_payload, next_payload, no_payload, Payload,
 } from "./payload";
@@ -23,7 +24,9 @@ import {
 } from "./splice";
 import { collect_ranges, find_on_stack, ranges_needed } from "./stackcheck";
 import { store_jump, store_nops } from "./trampoline";
-import { alloc_prepared, free_prepared, record_old, still_there, write_all } from "./undo";
+import {
+  alloc_prepared, compare_splice, free_prepared, record_old, still_there, write_all,
+} from "./undo";
 
 /** The bytes that a splice puts in place, from the ones that are there. */
 function make_new(s: Splice): void {
@@ -85,13 +88,29 @@ function newest_replaced(p: Payload): Payload {
   return newest;
 }
 
+/** Compares the bytes of `q` with memory, under what later payloads have written over them. */
+function verify_visible(q: Payload): i32 {
+  for (let i: u32 = 0; i < q.splices_count; i++) {
+    const s = splice_at(q, i);
+    const pages = pages_for(s.length);
+    const expected = alloc_frames(pages, OWNER_STAGING);
+    if (expected == 0) return refuse(ENOMEM, REASON_NO_VA);
+    memory.copy(expected, s.new_off, s.length);
+    cover(q, expected, s.va, s.length);
+    const rc = compare_splice(s, expected, REASON_FOREIGN_BYTES);
+    free_frames(expected, pages);
+    if (rc != 0) return rc;
+  }
+  return 0;
+}
+
 /** Whether the payloads that `p` replaces can all be taken off now; changes nothing. */
 function verify_replaced(p: Payload): i32 {
   for (let q = first_payload(); is_payload(q); q = next_payload(q)) {
     if (!replaces(p, q)) continue;
     copy_id(refusal().other_off, q.id_off);
     if (q.pending != 0) return refuse(EBUSY, REASON_BUSY);
-    const rc = still_there(q, true, REASON_FOREIGN_BYTES);
+    const rc = verify_visible(q);
     if (rc != 0) return rc;
     const top = payload_on_top(q);
     if (!is_payload(top) || replaces(p, top)) continue;

@@ -86,7 +86,7 @@ export function check_ident(p: Payload): i32 {
   if (root_off == 0) return refuse_pointer(p.root_va);
   const root = changetype<XspliceRoot>(root_off);
   const text = root.id_size == 0 ? payload_string(p, root.id, ID_MAX) : <i32>root.id_size;
-  const id_off = text < 0 ? 0 : payload_off(p, root.id, <u64>text);
+  const id_off: usize = text < 0 ? 0 : payload_off(p, root.id, <u64>text);
   if (id_off == 0) return refuse_pointer(root.id);
   const len = <u32>text;
   const h = header();

@@ -102,7 +102,7 @@ export function alloc_islands(p: Payload): i32 {
   if (hops == 0 && !bug) return 0;
   const pages = pages_for(<u64>(hops + <u32>bug) * ISLAND_SIZE);
   const va = find_island_va(lo, hi, pages, p.base_va);
-  const off = va == 0 ? 0 : alloc_frames(pages, OWNER_PAYLOAD);
+  const off: usize = va == 0 ? 0 : alloc_frames(pages, OWNER_PAYLOAD);
   if (off == 0) return refuse(ENOMEM, REASON_NO_VA);
   p.islands_off = off;
   p.islands_pages = pages;

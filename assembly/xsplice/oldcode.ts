@@ -24,7 +24,7 @@ import {
   PLACE_OLD_PATCH, REASON_NO_MEMORY, REASON_NOT_MAPPED, REASON_OLD_CODE, REASON_PATCH_ADDRESS,
 } from "../reasons";
 import { payload_off } from "./memory";
-import { first_payload, is_live, is_payload, next_payload, Payload } from "./payload";
+import { first_payload, is_live, is_payload, next_payload, no_payload, Payload } from "./payload";
 import { splice_at, splice_from } from "./splice";
 import { XspliceCode, XsplicePatch, XspliceSection } from "./structs";
 import { inline_place, name_symbol, refuse_pointer, resolve_section, target, wrong_size } from "./target";
@@ -117,6 +117,27 @@ export function uncover(p: Payload, theirs: usize, va: u64, length: u32): bool {
       const hi = min<u64>(s.va + s.length, va + length);
       memory.copy(theirs + <usize>(lo - va), s.old_off + <usize>(lo - s.va), <usize>(hi - lo));
       changed = true;
+    }
+  }
+}
+
+/** Puts over `theirs`, bytes of `q`, what payloads applied after it have written there. */
+export function cover(q: Payload, theirs: usize, va: u64, length: u32): void {
+  let order = q.apply_order;
+  while (true) {
+    let next = no_payload();
+    for (let t = first_payload(); is_payload(t); t = next_payload(t)) {
+      if (!is_live(t) || t.apply_order <= order) continue;
+      if (!is_payload(next) || t.apply_order < next.apply_order) next = t;
+    }
+    if (!is_payload(next)) return;
+    order = next.apply_order;
+    for (let i = splice_from(next, va); i < next.splices_count; i++) {
+      const s = splice_at(next, i);
+      if (s.va >= va + length) break;
+      const lo = max<u64>(s.va, va);
+      const hi = min<u64>(s.va + s.length, va + length);
+      memory.copy(theirs + <usize>(lo - va), s.new_off + <usize>(lo - s.va), <usize>(hi - lo));
     }
   }
 }

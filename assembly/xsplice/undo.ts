@@ -100,14 +100,19 @@ export function still_there(p: Payload, written: bool, reason: u32): i32 {
   for (let i: u32 = 0; i < p.splices_count; i++) {
     const s = splice_at(p, i);
     if (!written && (s.marks & MARK_REPLACES) != 0) continue;
-    const bytes_off = written ? s.new_off : s.old_off;
-    const at = first_difference(s, bytes_off);
-    if (at == s.length) continue;
-    const rc = refuse_at(EILSEQ, reason, PLACE_XSPLICE_PATCH, s.index);
-    refuse_bytes(s.va, s.length, bytes_off, at);
-    return rc;
+    const rc = compare_splice(s, written ? s.new_off : s.old_off, reason);
+    if (rc != 0) return rc;
   }
   return 0;
+}
+
+/** 0 when memory holds the bytes at `bytes_off` at this place, else -EILSEQ with both. */
+export function compare_splice(s: Splice, bytes_off: usize, reason: u32): i32 {
+  const at = first_difference(s, bytes_off);
+  if (at == s.length) return 0;
+  const rc = refuse_at(EILSEQ, reason, PLACE_XSPLICE_PATCH, s.index);
+  refuse_bytes(s.va, s.length, bytes_off, at);
+  return rc;
 }
 
 /** A page that is open for writing, with what it was before. */
