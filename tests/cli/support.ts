@@ -105,6 +105,8 @@ export class Session {
   }
 }
 
+const quote = (text: string): string => (/^[\w@%+=:,./#-]+$/.test(text) ? text : `'${text}'`);
+
 /** Compares with a golden file of tests/cli/golden. */
 export function golden(name: string, text: string): void {
   const path = inRoot("tests", "cli", "golden", `${name}.txt`);
