@@ -96,7 +96,7 @@ int main(int argc, char **argv)
         rela[i].r_addend = (r >> 40) & 0xff;
     }
 
-    while ( scanf("run %u\n", &passes) == 1 )
+    while ( scanf(" run %u", &passes) == 1 )
     {
         uint64_t hash = UINT64_C(0xcbf29ce484222325), begin = now_ns(), word;
 
