@@ -209,7 +209,7 @@ export class StructureWalk {
 
   /**
    * `size` bounds the new code. C cannot say how long a function is, so an author gives a bound,
-   * which may be too large: room is kept for it. Of an array of bytes the size is known, and must hold.
+   * which may be too large: room is kept for it. An array of bytes has a size that must hold.
    */
   private reserve({ atom, at }: Place, size: number, what: string): void {
     const wanted = at - atom.start + size;

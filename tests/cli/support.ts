@@ -91,7 +91,7 @@ export class Session {
   }
 
   /**
-   * The same for a golden file: without what grows with the project (sizes of payloads, free memory,
+   * The same for a golden file: without what grows with the project (payload sizes, free memory,
    * the list of the other commands), the usage text only once.
    */
   transcript(): string {
