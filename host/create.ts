@@ -1,6 +1,7 @@
 // Making a machine: from an image, which is booted, or from a snapshot, which goes on.
 
 import * as abi from "./abi.js";
+import { type CpuProfile, cpuProfile, writeProfile } from "./cpu_profile.js";
 import { XenError } from "./error.js";
 import { encodeKeyStore, type Firmware } from "./firmware.js";
 import {
@@ -36,6 +37,9 @@ export interface BootOptions {
   readonly bugTrampoline?: boolean;
   /** Who may make which sysctl; by default domain 0 everything and nobody else anything. */
   readonly policy?: Policy;
+  /** The CPU that the image's own alternatives are applied for: a preset's name, feature bits as
+   *  `93,620,smap`, or a profile. */
+  readonly cpuFeatures?: string | CpuProfile;
   /** What the machine is called; the name of the image's file by default. */
   readonly label?: string;
 }
@@ -52,7 +56,16 @@ export interface MachineOptions extends BootOptions {
 }
 
 /** Names of workloads (Header.workload). */
-const WORKLOADS: Readonly<Record<string, number>> = { none: 0 };
+export const WORKLOADS: Readonly<Record<string, number>> = {
+  none: abi.WORKLOAD_NONE,
+  idle: abi.WORKLOAD_IDLE,
+  storm: abi.WORKLOAD_STORM,
+  domctl: abi.WORKLOAD_DOMCTL,
+  deep: abi.WORKLOAD_DEEP,
+  mixed: abi.WORKLOAD_MIXED,
+  spin: abi.WORKLOAD_SPIN,
+  block: abi.WORKLOAD_BLOCK,
+};
 const QUIESCE = { "guest-entry": 0, rendezvous: 1 } as const;
 
 function refuseParameter(name: string, value: number): never {
@@ -74,7 +87,7 @@ function bootRecord(options: BootOptions): Uint8Array {
   }
   const work = WORKLOADS[workload];
   if (work === undefined) refuseParameter(`workload ${workload}`, 0);
-  const record = new Uint8Array(abi.BOOT_SIZE);
+  const record = new Uint8Array(abi.BOOT_PROFILE_END);
   const view = new DataView(record.buffer);
   view.setUint32(abi.BOOT_CPUS, cpus, true);
   view.setUint32(
@@ -87,6 +100,7 @@ function bootRecord(options: BootOptions): Uint8Array {
   view.setBigUint64(abi.BOOT_PAYLOAD_BASE, BigInt.asUintN(64, payloadBase), true);
   view.setUint32(abi.BOOT_QUIESCE, QUIESCE[quiesce], true);
   view.setUint32(abi.BOOT_WORKLOAD, work, true);
+  if (options.cpuFeatures !== undefined) writeProfile(view, cpuProfile(options.cpuFeatures));
   return record;
 }
 

@@ -6,7 +6,10 @@ import { header } from "../hv/header";
 import { REFUSAL_SIZE, REFUSALS_OFF } from "../hv/layout";
 import { NR_PAYLOADS, NR_REFUSALS } from "../hv/param";
 import { clear_refusal, refusal, Refusal } from "../hv/refusal";
-import { copy_id, find_payload, ids_equal, is_payload, Payload } from "./payload";
+import {
+  copy_id, find_payload, FORMAT_TODAY, ids_equal, is_payload, no_payload, Payload, PAYLOAD_CLAIMED,
+  payload_at,
+} from "./payload";
 
 @inline
 function slot_refusal(p: Payload): Refusal {
@@ -57,9 +60,19 @@ function find_in_ring(id_off: usize): u32 {
   return NR_REFUSALS;
 }
 
+/** A payload of today's format, which is listed elsewhere, by the first 40 bytes of its name. */
+function find_today(id_off: usize): Payload {
+  for (let slot: u32 = 0; slot < NR_PAYLOADS; slot++) {
+    const p = payload_at(slot);
+    if (p.used > PAYLOAD_CLAIMED && p.format == FORMAT_TODAY && ids_equal(p.id_off, id_off)) return p;
+  }
+  return no_payload();
+}
+
 /** The last refusal that concerns this id: its linear offset, or 0. */
 export function refusal_of(id_off: usize): usize {
-  const p = find_payload(id_off);
+  let p = find_payload(id_off);
+  if (!is_payload(p)) p = find_today(id_off);
   if (is_payload(p)) {
     const r = slot_refusal(p);
     return r.reason != 0 ? changetype<usize>(r) : 0;

@@ -28,7 +28,8 @@ export function readText(path: string): string {
   return readFileSync(inRoot(path), "utf8");
 }
 
-const LEFT_OUT = new Set(["node_modules", "build", "dist", "coverage", ".git"]);
+// The oracle is kept as it was measured (tests/oracle/README.md): its files are not ours to reword.
+const LEFT_OUT = new Set(["node_modules", "build", "dist", "coverage", ".git", "oracle"]);
 
 /** Files below `directory` (relative to the project), as paths relative to the project, sorted. */
 export function filesBelow(directory: string, endings: readonly string[]): string[] {
