@@ -145,7 +145,7 @@ describe("fields of the sysctl", () => {
     const cases: [number, number, number, string][] = [
       [abi.SYSCTL_VERSION, 11, -13, "abi-version"],
       [abi.SYSCTL_VERSION, 0, -13, "abi-version"],
-      [abi.SYSCTL_CMD, 27, -38, "unknown-op"],
+      [abi.SYSCTL_CMD, 26, -38, "unknown-op"],
       [abi.SYSCTL_CMD, 0xffffffff, -38, "unknown-op"],
       [abi.SYSCTL_U, 5, -38, "unknown-op"],
       [abi.SYSCTL_U, 0xffffffff, -38, "unknown-op"],
