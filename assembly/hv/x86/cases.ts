@@ -16,6 +16,8 @@ export const enum Case {
   CmpRR32, CmpRR64, CmpRI32, CmpRI64, CmpRM32, CmpRM64, CmpMR32, CmpMR64, CmpMI32, CmpMI64,
   TestRR32, TestRR64, TestRI32, TestRI64, TestRM32, TestRM64, TestMR32, TestMR64, TestMI32, TestMI64,
   // ... on bytes
+  AddRR8, AddRI8, AddRM8, SubRR8, SubRI8, SubRM8,
+  AndRR8, AndRI8, AndRM8, AndMR8, AndMI8, OrRR8, OrRI8, OrRM8, OrMR8, OrMI8, XorRR8, XorRI8, XorRM8,
   CmpRR8, CmpRI8, CmpRM8, CmpMR8, CmpMI8, TestRR8, TestRI8, TestMR8, TestMI8,
   Zero, Inc32, Inc64, Dec32, Dec64, Neg32, Neg64, Not32, Not64,
   Shl32, Shl64, Shr32, Shr64, Sar32, Sar64, Rol32, Rol64,

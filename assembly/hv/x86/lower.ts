@@ -76,10 +76,22 @@ function lower_arithmetic(insn: Insn, base: i32): u32 {
     if (insn.id == Op.Xor && form == FORM_RR && insn.reg == insn.rm) return Case.Zero;
     return base + 2 * form + (insn.width & 1);
   }
-  if (insn.width != 0) return Case.Generic;
-  if (insn.id == Op.Cmp) return Case.CmpRR8 + form;
-  if (insn.id != Op.Test || form == FORM_RM) return Case.Generic;
-  return Case.TestRR8 + (form > FORM_RM ? form - 1 : form);
+  return insn.width == 0 ? lower_bytes(insn.id, form) : Case.Generic;
+}
+
+function lower_bytes(id: u32, form: u32): u32 {
+  switch (id) {
+    case Op.Cmp: return Case.CmpRR8 + form;
+    case Op.And: return Case.AndRR8 + form;
+    case Op.Or: return Case.OrRR8 + form;
+    case Op.Test:
+      if (form == FORM_RM) return Case.Generic;
+      return Case.TestRR8 + (form > FORM_RM ? form - 1 : form);
+    default: break;
+  }
+  if (form > FORM_RM) return Case.Generic;
+  if (id == Op.Add) return Case.AddRR8 + form;
+  return (id == Op.Sub ? Case.SubRR8 : Case.XorRR8) + form;
 }
 
 function lower_mov(insn: Insn): u32 {

@@ -17,6 +17,21 @@ const IA32_FS_BASE: u32 = 0xc0000100;
 const IA32_GS_BASE: u32 = 0xc0000101;
 const IA32_KERNEL_GS_BASE: u32 = 0xc0000102;
 const IA32_TSC_AUX: u32 = 0xc0000103;
+/** x2APIC (SDM vol. 3, 10.12.1). */
+const X2APIC_EOI: u32 = 0x80b;
+const X2APIC_ICR: u32 = 0x830;
+
+let send_ipi: ((target: u32, low: u32) => bool) | null = null;
+
+/** Who takes interrupts that a CPU sends; false: there is no such interrupt. */
+export function install_icr(hook: (target: u32, low: u32) => bool): void {
+  send_ipi = hook;
+}
+
+@inline
+export function is_icr(cpu: Cpu): bool {
+  return <u32>cpu.rcx == X2APIC_ICR;
+}
 
 const APIC_BASE: u64 = 0xfee00800;
 const APIC_BSP: u64 = 0x100;
@@ -76,6 +91,11 @@ export function write_msr(cpu: Cpu): bool {
     if (value >> 32 != 0) return false;
     cpu.sfmask = value;
     return true;
+  }
+  if (msr == X2APIC_EOI) return value == 0;
+  if (msr == X2APIC_ICR) {
+    const hook = send_ipi;
+    return hook !== null && hook(<u32>(value >> 32), <u32>value);
   }
   if (msr == IA32_PAT) return value == PAT_RESET;
   if (msr == IA32_TSC_AUX) return value == <u64>cpu.id;

@@ -3,14 +3,14 @@
 // the scheduler, so INT n is #GP and LGDT and its relatives are not instructions of this machine.
 
 import {
-  STOP_CONTEXT, STOP_GATE, STOP_HALT, STOP_SYSCALL, VECTOR_BP, VECTOR_GP, VECTOR_UD,
+  STOP_CONTEXT, STOP_GATE, STOP_HALT, STOP_IPI, STOP_SYSCALL, VECTOR_BP, VECTOR_GP, VECTOR_UD,
 } from "../../abi";
 import { Cpu } from "../cpu";
 import { flush_tlb } from "../pages";
 import { is_canonical, latch_fault, read_off } from "../mem";
 import { AC, change_flags, FIXED, IF, POPF_MASK, RF, ZF } from "./flags";
 import { Insn, INSN_IMM, INSN_MEM } from "./insn";
-import { identify, read_msr, time_stamp, write_msr } from "./msr";
+import { identify, is_icr, read_msr, time_stamp, write_msr } from "./msr";
 import { Op } from "./ops";
 import { load_width, rm_read, rm_write, set_register, set_rm } from "./operand";
 import { DONE, FAULT, JUMP, STOP } from "./result";
@@ -87,7 +87,10 @@ export function do_privileged(cpu: Cpu, insn: Insn): u32 {
     case Op.Stac: change_flags(cpu, AC, AC); break;
     case Op.Clts: cpu.cr0 &= ~(<u64>8); break;
     case Op.Rdmsr: return read_msr(cpu) ? DONE : raise(VECTOR_GP, 0);
-    case Op.Wrmsr: return write_msr(cpu) ? DONE : raise(VECTOR_GP, 0);
+    case Op.Wrmsr:
+      if (!write_msr(cpu)) return raise(VECTOR_GP, 0);
+      // Whoever was called should get a turn before this CPU begins to wait for it.
+      return is_icr(cpu) ? stop_behind(cpu, insn, STOP_IPI) : DONE;
     case Op.Invlpg: flush_tlb(); break;
     case Op.Swapgs: {
       const base = cpu.gs_base;
