@@ -1,6 +1,6 @@
-// npm run bench [-- --json] [name…]: the numbers of this machine, medians. A table, or one JSON array
-// on stdout; progress on stderr. Names select rows by their beginning. What cannot be measured here (no
-// xen-syms, no gcc) is left out.
+// npm run bench [-- --json] [name…]: the numbers of this machine, medians. A table, or one JSON
+// array on stdout; progress on stderr. Names select rows by their beginning. What cannot be
+// measured here (no xen-syms, no gcc) is left out.
 
 import { interpreter } from "./cases/interp.js";
 import { boot, bootXenSyms, cliList, uploadCycle } from "./cases/machine.js";

@@ -1,5 +1,5 @@
-// Measuring: ours and the native counterpart alternately in one run, so that a machine that slows down
-// slows both; the median of each.
+// Measuring: ours and the native counterpart alternately in one run, so that a machine that slows
+// down slows both; the median of each.
 
 /** A row of the result; the names and units are a contract (see README). */
 export interface Row {

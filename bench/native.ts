@@ -1,5 +1,6 @@
-// The native counterparts: small C files of bench/native, compiled with gcc -O2 for this run. Each is a
-// process that reads "run N" and answers with the nanoseconds of one of N passes and a checksum.
+// The native counterparts: small C files of bench/native, compiled with gcc -O2 for this run. Each
+// is a process that reads "run N" and answers with the nanoseconds of one of N passes and a
+// checksum.
 
 import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

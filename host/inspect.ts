@@ -159,9 +159,9 @@ export function readCpu(core: Core, cpu: number): CpuInfo | undefined {
 }
 
 /**
- * What looks like a return address on a CPU's stack, innermost first: every aligned word from rsp up
- * that points into code, as a hypervisor without frame pointers prints it. A CPU that is idle or in a
- * guest has nothing there.
+ * What looks like a return address on a CPU's stack, innermost first: every aligned word from rsp
+ * up that points into code, as a hypervisor without frame pointers prints it. A CPU that is idle or
+ * in a guest has nothing there.
  * @param isCode whether an address lies in the code of the image or of a payload
  */
 export function readFrames(core: Core, cpu: CpuInfo, isCode: (va: bigint) => boolean): bigint[] {
@@ -189,7 +189,7 @@ export function readStacks(
   const stacks: CpuStack[] = [];
   for (let cpu = 0; cpu < cpus; cpu++) {
     const info = readCpu(core, cpu);
-    if (!info) break;
+    if (!info) continue;
     const frames = readFrames(core, info, isCode).map((va) => ({ va, symbol: symbols.nameOf(va) }));
     stacks.push({ ...info, symbol: symbols.nameOf(info.rip), frames });
   }

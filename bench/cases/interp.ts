@@ -1,5 +1,5 @@
-// The interpreter on CRC-32, SHA-256 and quicksort as gcc -O2 compiles them, against the same source
-// run natively. MIPS: instructions of the image's code, for both; results are compared.
+// The interpreter on CRC-32, SHA-256 and quicksort as gcc -O2 compiles them, against the same
+// source run natively. MIPS: instructions of the image's code, for both; results are compared.
 
 import { join } from "node:path";
 import { createMachine, type Machine } from "../../host/index.js";

@@ -1,5 +1,5 @@
-// The relocation pass of the loader alone, on a million entries: bench/assembly/relocations.ts, compiled
-// as the core is, against the same loop in C. The results are compared byte for byte.
+// The relocation pass of the loader alone, on a million entries: bench/assembly/relocations.ts,
+// compiled as the core is, against the same loop in C. The results are compared byte for byte.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

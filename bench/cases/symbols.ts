@@ -1,5 +1,5 @@
-// Symbol look-ups through the core's exports, as explanations and the command line make them, on the
-// largest symbol table at hand.
+// Symbol look-ups through the core's exports, as explanations and the command line make them, on
+// the largest symbol table at hand.
 
 import { createMachine, type Machine } from "../../host/index.js";
 import { alternate, type Row, rate, timed } from "../measure.js";

@@ -2,17 +2,23 @@
 // (D2: CHECK, APPLY/REVERT).
 
 import * as abi from "../abi.js";
-import { hex, plural, type Sentence, type Sentences } from "./words.js";
+import { hex, hexBytes, plural, type Sentence, type Sentences } from "./words.js";
 
+const PRINTABLE = /^[\x20-\x7e]+$/;
+const NO_CPU = 0xffffffff;
+const REGIONS = ["not memory", "code", "read-only data", "writable data", "code of the boot"];
 const OTHER_BUILD = "The payload was made for another build; get the one for this build.";
+
+/** A build-id as people write it. */
+const plainHex = (bytes: Uint8Array): string => hexBytes(bytes).replaceAll(" ", "");
 
 export const CHECK: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_BUILD_ID,
-    (_, words) => ({
+    ({ name, found, expected }) => ({
       message:
-        `The payload is for the build ${words.name("it names")}, not for the one that ` +
-        `runs${words.bytes}.`,
+        `The payload is for the build ${PRINTABLE.test(name) ? name : plainHex(found)}, ` +
+        `not for the one that runs${expected.length === 0 ? "" : `, ${plainHex(expected)}`}.`,
       hint: `${OTHER_BUILD} \`info\` shows the running build-id.`,
     }),
   ],
@@ -25,20 +31,21 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_SYM_MISSING,
-    (_, words) => ({
+    ({ value, other }, words) => ({
       message:
+        (value === 0n ? "" : `The payload is for another build${other && `, ${other}`}. `) +
         `The symbol ${words.name("it needs")}${words.where} exists neither in the image nor in ` +
         "a payload.",
-      hint: `${OTHER_BUILD} \`symbols\` lists what the image has.`,
+      hint: value === 0n ? "`symbols` lists what the image has." : `${OTHER_BUILD} See \`info\`.`,
     }),
   ],
   [
     abi.REASON_SYM_AMBIGUOUS,
-    ({ candidates, candidateCount }, words) => ({
+    ({ candidates, candidateCount, value }, words) => ({
       message:
-        `The symbol ${words.name("")}${words.where} means ${candidateCount} things: ` +
+        `The symbol ${words.name("")}${words.where} means ${value || candidateCount} things: ` +
         `${candidates.map((va) => words.address(va)).join(", ")}` +
-        `${candidateCount > candidates.length ? " …" : ""}.`,
+        `${(value || candidateCount) > candidates.length ? " …" : ""}.`,
       hint: "Qualify it as file.c#name, or give the address too.",
     }),
   ],
@@ -60,10 +67,10 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_WRONG_SECTION,
-    (_, words) => ({
+    ({ value }, words) => ({
       message:
-        `The target${words.at} lies in another kind of memory than ` +
-        `${words.subject("the entry").toLowerCase()} says.`,
+        `The target${words.at} is ${REGIONS[Number(value)] ?? "other memory"}, which is not what ` +
+        `the flags of its section say${words.where}.`,
       hint: "Set exactly the location flag (TEXT, RODATA, DATA) where the object really is.",
     }),
   ],
@@ -198,10 +205,11 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_TIMEOUT,
-    ({ cpu, value }) => ({
+    ({ cpu }) => ({
       message:
-        "Not all CPUs came together in time: CPU " +
-        `${cpu}${value > 1n ? ` and ${value - 1n} more` : ""} did not.`,
+        cpu === NO_CPU
+          ? "The CPUs did not come together in time."
+          : `The CPUs did not come together in time: CPU ${cpu} was missing.`,
       hint: "Try again, with a longer --time.",
     }),
   ],

@@ -152,8 +152,11 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_STILL_REFERENCED,
-    (_, words) => ({
-      message: `${words.subject("a pointer")} still refers to ${words.id}${words.at}.`,
+    ({ va, va2, other }, words) => ({
+      message:
+        `A pointer into ${words.id} is left${words.at}` +
+        `${va2 === 0n || va2 === va ? "" : `: ${hex(va2)}`}` +
+        `${other === "" ? "" : `, in ${words.other()}`}.`,
       hint: "Let the machine run until no CPU is inside it, or revert what points there.",
     }),
   ],

@@ -146,9 +146,9 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
     abi.REASON_RELOC_OVERFLOW,
     ({ va, va2, value }, words) => ({
       message:
-        `${words.subject("a relocation")} does not fit its field: ${hex(value)}` +
-        `${va === 0n ? "" : ` at ${hex(va)}`}${va2 === 0n ? "" : ` to ${words.address(va2)}`}.`,
-      hint: "Use 64-bit references, or a payload area nearer to the image (`boot --payload-base`).",
+        `${words.subject("a relocation")} (type ${value}) does not fit its field` +
+        `${va === 0n ? "" : `: from ${hex(va)}`}${va2 === 0n ? "" : ` to ${words.address(va2)}`}.`,
+      hint: "Use 64-bit references, or a payload area nearer the image (`boot --payload-base`).",
     }),
   ],
   [

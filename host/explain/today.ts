@@ -1,5 +1,6 @@
-// Sentences for payloads in the format of today's Xen (.livepatch.funcs): what Xen refuses, and what
-// would crash or hang it, which is refused here. Names are those of Xen's livepatch_payload.h.
+// Sentences for payloads in the format of today's Xen (.livepatch.funcs): what Xen refuses, and
+// what would crash or hang it, which is refused here. Names are those of Xen's
+// livepatch_payload.h.
 
 import * as abi from "../abi.js";
 import { hex, type Sentence, type Sentences } from "./words.js";
@@ -105,7 +106,8 @@ const CRASHES: readonly (readonly [number, Sentence])[] = [
   [
     abi.REASON_XEN_HANG_HOOK,
     (_, words) => ({
-      message: `A hook does not come to an end${words.where}${words.at}. Xen itself would hang here.`,
+      message:
+        `A hook does not come to an end${words.where}${words.at}. ` + "Xen itself would hang here.",
       hint: "Look for an endless loop in the hook.",
     }),
   ],

@@ -41,8 +41,8 @@ const PLACES = new Map<number, (index: number, index2: number) => string>([
   [abi.PLACE_XSPLICE, () => "struct xsplice"],
   [abi.PLACE_XSPLICE_CODE, (index) => `struct xsplice_code '${index === 0 ? "new" : "old"}'`],
   [abi.PLACE_XSPLICE_RELOC, (index) => `reloc ${index} of 'new'`],
-  [abi.PLACE_XSPLICE_SECTION, (index) => `section ${index} of 'new'`],
-  [abi.PLACE_XSPLICE_PATCH, (index) => `patch ${index} of 'new'`],
+  [abi.PLACE_XSPLICE_SECTION, (index) => `section ${index}`],
+  [abi.PLACE_XSPLICE_PATCH, (index) => `patch ${index}`],
   [abi.PLACE_XSPLICE_SYMBOL, (index) => `the symbol of entry ${index}`],
   [abi.PLACE_XSPLICE_HOWTO, (index) => `the howto of reloc ${index}`],
   [abi.PLACE_SIGNATURE, () => "the signature trailer"],
@@ -56,7 +56,13 @@ const PLACES = new Map<number, (index: number, index2: number) => string>([
 
 /** The place as words: `relocation 3 of ELF section 7`; empty when the refusal has none. */
 export function placeWords(refusal: Refusal): string {
-  return PLACES.get(refusal.place)?.(refusal.index, refusal.index2) ?? "";
+  const words = PLACES.get(refusal.place)?.(refusal.index, refusal.index2) ?? "";
+  const array =
+    refusal.place === abi.PLACE_XSPLICE_SECTION || refusal.place === abi.PLACE_XSPLICE_PATCH;
+  if (!array) return words;
+  // UPLOAD tells with `index2` which of the two xsplice_code it is; afterwards it is `new`.
+  const old = refusal.step === abi.STEP_UPLOAD && refusal.index2 === 1;
+  return `${words} of '${old ? "old" : "new"}'`;
 }
 
 /** Phrases about one refusal. */

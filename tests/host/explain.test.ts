@@ -76,6 +76,29 @@ describe("explanations", () => {
     assert.match(new XenError(refusal).message, /'static_fn' means 2 things: 0x10, 0x20/);
   });
 
+  test("build-id shows both, whether the payload has it as text or as bytes", () => {
+    const running = new Uint8Array([0x92, 0xdd]);
+    const text = { name: "Xen 4.5", found: new Uint8Array(2), expected: running };
+    const first = new XenError(hostRefusal(abi.EINVAL, abi.REASON_BUILD_ID, text));
+    assert.match(first.message, /for the build Xen 4\.5, not for the one that runs, 92dd\./);
+    const raw = { name: "\u0001\ufffd", found: new Uint8Array([1, 0xff]), expected: running };
+    const second = new XenError(hostRefusal(abi.EINVAL, abi.REASON_BUILD_ID, raw));
+    assert.match(second.message, /for the build 01ff, /);
+  });
+
+  test("sym-missing leads with the other build (A14)", () => {
+    const operands = { name: "gone", other: "abcd", value: 1n };
+    const { message } = new XenError(hostRefusal(abi.ENOENT, abi.REASON_SYM_MISSING, operands));
+    assert.match(message, /^The payload is for another build, abcd\. The symbol 'gone' exists/);
+  });
+
+  test("a place in `old` is told from one in `new`", () => {
+    const at = { step: abi.STEP_UPLOAD, place: abi.PLACE_XSPLICE_PATCH, index: 2 };
+    const place = (index2: number): string =>
+      new XenError(hostRefusal(abi.EINVAL, abi.REASON_ENUM, { ...at, index2 })).place;
+    assert.deepEqual([place(0), place(1)], ["patch 2 of 'new'", "patch 2 of 'old'"]);
+  });
+
   test("wrong-state says the state and the allowed ones (K63)", () => {
     const refusal = hostRefusal(abi.EINVAL, abi.REASON_WRONG_STATE, {
       step: abi.STEP_APPLY,

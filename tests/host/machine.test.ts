@@ -1,5 +1,5 @@
-// The library on a real machine: the embedded mini-Xen, its own hypercalls, payloads applied into its
-// running code, snapshots.
+// The library on a real machine: the embedded mini-Xen, its own hypercalls, payloads applied into
+// its running code, snapshots.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

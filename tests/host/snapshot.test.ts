@@ -1,5 +1,5 @@
-// The machine's file: the same memory gives the same bytes, comes back whole, and a file that is cut
-// short, of another version or damaged is refused with its reason before anything is used.
+// The machine's file: the same memory gives the same bytes, comes back whole, and a file that is
+// cut short, of another version or damaged is refused with its reason before anything is used.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,5 +1,5 @@
-// The wire format of the sysctl: sizes and offsets of requirements A6, and that every operation comes
-// back as it went (random ones; a failure prints its seed).
+// The wire format of the sysctl: sizes and offsets of requirements A6, and that every operation
+// comes back as it went (random ones; a failure prints its seed).
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,5 +1,5 @@
-// The client library against a hypervisor that is made up here, so that it can answer as awkwardly as
-// the protocol allows: small batches, lists that change, -EAGAIN (R141-R151, K32-K38).
+// The client library against a hypervisor that is made up here, so that it can answer as awkwardly
+// as the protocol allows: small batches, lists that change, -EAGAIN (R141-R151, K32-K38).
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
