@@ -52,10 +52,9 @@ function check_mapped(p: Payload, s: Splice): i32 {
   return 0;
 }
 
-/** (c) in the section that it claims, of a kind that may be changed (R48, R175, R180, K18). */
+/** (c) in the section that it claims, of a kind that may be changed (R48, R180, K18). */
 function check_region(s: Splice): i32 {
   const region = region_of(s.va);
-  if (region == REGION_INIT) return refuse_region(s, EINVAL, REASON_INIT_TEXT, region);
   const claims_text = (s.flags & XSPLICE_SECTION_TEXT) != 0;
   const claims_data = (s.flags & XSPLICE_SECTION_DATA) != 0;
   if (region == REGION_DATA && claims_data) {
@@ -136,8 +135,10 @@ function check_field(s: Splice): i32 {
   return refuse_at(EOVERFLOW, REASON_RELOC_VALUE, PLACE_XSPLICE_HOWTO, s.index);
 }
 
-/** Everything about one place that needs no other place. */
+/** Everything about one place that needs no other place (R175: not in .init). */
 function check_place(p: Payload, s: Splice): i32 {
+  // Init code is named as what it is, although it is not in memory any more.
+  if (region_of(s.va) == REGION_INIT) return refuse_region(s, EINVAL, REASON_INIT_TEXT, REGION_INIT);
   let rc = check_mapped(p, s);
   if (rc == 0) rc = check_region(s);
   if (rc != 0) return rc;

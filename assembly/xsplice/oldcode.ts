@@ -63,10 +63,14 @@ function is_same_insn(p: Payload): bool {
   return a.imm == b.imm || is_own(p, a.imm);
 }
 
+/** Bytes of memory looked at behind a range: its last padding instruction may reach beyond it. */
+const BEHIND: u32 = 16;
+
+/** [from, length) is padding; `seen` bytes can be looked at. */
 @inline
-function is_padding(off: usize, from: u32, length: u32): bool {
+function is_padding(off: usize, from: u32, length: u32, seen: u32): bool {
   while (from < length) {
-    const n = padding_length(off + from, length - from);
+    const n = padding_length(off + from, seen - from);
     if (n == 0) return false;
     from += n;
   }
@@ -77,7 +81,8 @@ function is_padding(off: usize, from: u32, length: u32): bool {
 function relaxed_difference(p: Payload, mine: usize, mine_va: u64, theirs: usize, va: u64, length: u32): u32 {
   let at: u32 = 0;
   while (at < length) {
-    if (is_padding(mine, at, length) && is_padding(theirs, at, length)) return length;
+    const padded = is_padding(mine, at, length, length);
+    if (padded && is_padding(theirs, at, length, length + BEHIND)) return length;
     const n = decode(mine + at, length - at, mine_va + at, changetype<Insn>(MINE));
     const m = decode(theirs + at, length - at, va + at, changetype<Insn>(THEIRS));
     if (n == 0 || n != m) {
@@ -151,10 +156,10 @@ function difference(p: Payload, x: XsplicePatch, exact: bool, mine: usize, their
 function compare(p: Payload, i: u32, x: XsplicePatch, exact: bool, va: u64): i32 {
   const mine = payload_off(p, x.content, x.size);
   if (mine == 0) return refuse_pointer(PLACE_OLD_PATCH, i, x.content);
-  const pages = pages_for(x.size);
+  const pages = pages_for(<u64>x.size + BEHIND);
   const theirs = alloc_frames(pages, OWNER_STAGING);
   if (theirs == 0) return refuse(ENOMEM, REASON_NO_MEMORY);
-  peek(theirs, va, x.size);
+  peek(theirs, va, <u64>x.size + BEHIND);
   let verdict = OLD_NOW;
   const at = difference(p, x, exact, mine, theirs, va);
   if (at != x.size) {
