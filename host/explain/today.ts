@@ -107,7 +107,8 @@ const CRASHES: readonly (readonly [number, Sentence])[] = [
     abi.REASON_XEN_HANG_HOOK,
     (_, words) => ({
       message:
-        `A hook does not come to an end${words.where}${words.at}. ` + "Xen itself would hang here.",
+        `A hook does not come to an end${words.where}${words.at}. ` +
+        `Xen itself would hang in ${words.name("it")}.`,
       hint: "Look for an endless loop in the hook.",
     }),
   ],
