@@ -28,7 +28,8 @@ export const command: Command = {
   async run(ctx, args, options) {
     const behind = (options as { readonly "--"?: readonly string[] })["--"] ?? [];
     const words = [...args, ...behind];
-    if (words.length === 0) throw new UsageError("with needs a program: with -- xen-livepatch list");
+    if (words.length === 0)
+      throw new UsageError("with needs a program: with -- xen-livepatch list");
     const { env } = ctx.io;
     const shim = buildShim(env);
     const machine = await ctx.changing();
