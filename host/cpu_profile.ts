@@ -1,5 +1,6 @@
-// The CPU that an image is booted on: which of its own alternatives are in place afterwards. Bits are
-// numbered as Xen 4.17 numbers them: word * 32 + bit (see FEATURE_* and the table in DESIGN.md).
+// The CPU that an image is booted on: which of its own alternatives are in place afterwards. Bits
+// are numbered as Xen 4.17 numbers them: word * 32 + bit (see FEATURE_* and the table in
+// DESIGN.md).
 
 import * as abi from "./abi.js";
 import { XenError } from "./error.js";
@@ -82,7 +83,9 @@ export function cpuProfile(text: string | CpuProfile): CpuProfile {
 export function writeProfile(view: DataView, { words, nops, platform }: CpuProfile): void {
   const options = view.getUint32(abi.BOOT_OPTIONS, true);
   view.setUint32(abi.BOOT_OPTIONS, options | abi.BOOT_CPU_PROFILE, true);
-  words.forEach((word, i) => view.setUint32(abi.BOOT_FEATURES + 4 * i, word, true));
+  for (const [i, word] of words.entries()) {
+    view.setUint32(abi.BOOT_FEATURES + 4 * i, word, true);
+  }
   view.setUint32(abi.BOOT_NOP_STYLE, nops === "k8" ? abi.NOPS_K8 : abi.NOPS_P6, true);
   const choice = platform === "amd-k8" ? abi.PLATFORM_AMD_K8 : abi.PLATFORM_NONE;
   view.setUint32(abi.BOOT_PLATFORM, choice, true);

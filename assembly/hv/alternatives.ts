@@ -5,7 +5,14 @@
 // decided is kept as a table of sites.
 
 import {
-  ENOMEM, FEATURE_LM, NOPS_P6, PLATFORM_NONE, SITE_ALTCALL, SITE_CHANGED, SITE_TAKEN, SITE_UNSETTLED,
+  ENOMEM,
+  FEATURE_LM,
+  NOPS_P6,
+  PLATFORM_NONE,
+  SITE_ALTCALL,
+  SITE_CHANGED,
+  SITE_TAKEN,
+  SITE_UNSETTLED,
 } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
 import { settle_platform } from "./alternatives_platform";
@@ -25,18 +32,47 @@ export const ENDBR64_POISON: u32 = 0x011f0f66;
 /** One record: fields at their offsets, packed. */
 @unmanaged
 export class Alt {
-  @inline get orig(): i32 { return load<i32>(changetype<usize>(this)); }
-  @inline get repl(): i32 { return load<i32>(changetype<usize>(this), 4); }
-  @inline get cpuid(): u32 { return load<u16>(changetype<usize>(this), 8); }
-  @inline get orig_len(): u32 { return load<u8>(changetype<usize>(this), 10); }
-  @inline get repl_len(): u32 { return load<u8>(changetype<usize>(this), 11); }
-  @inline get pad_len(): u32 { return load<u8>(changetype<usize>(this), 12); }
-  @inline get priv(): u32 { return load<u8>(changetype<usize>(this), 13); }
-  set priv(value: u32) { store<u8>(changetype<usize>(this), <u8>value, 13); }
+
+  @inline get orig(): i32 {
+    return load<i32>(changetype<usize>(this));
+  }
+
+  @inline get repl(): i32 {
+    return load<i32>(changetype<usize>(this), 4);
+  }
+
+  @inline get cpuid(): u32 {
+    return load<u16>(changetype<usize>(this), 8);
+  }
+
+  @inline get orig_len(): u32 {
+    return load<u8>(changetype<usize>(this), 10);
+  }
+
+  @inline get repl_len(): u32 {
+    return load<u8>(changetype<usize>(this), 11);
+  }
+
+  @inline get pad_len(): u32 {
+    return load<u8>(changetype<usize>(this), 12);
+  }
+
+  @inline get priv(): u32 {
+    return load<u8>(changetype<usize>(this), 13);
+  }
+  set priv(value: u32) {
+    store<u8>(changetype<usize>(this), <u8>value, 13);
+  }
   /** Addresses are relative to their own fields. */
-  @inline site_va(va: u64): u64 { return va + <u64>(<i64>this.orig); }
-  @inline repl_va(va: u64): u64 { return va + 4 + <u64>(<i64>this.repl); }
+  @inline site_va(va: u64): u64 {
+    return va + <u64>(<i64>this.orig);
+  }
+
+  @inline repl_va(va: u64): u64 {
+    return va + 4 + <u64>(<i64>this.repl);
+  }
 }
+
 
 @inline
 export function is_replaced(cpuid: u32): bool {
@@ -58,10 +94,12 @@ if (offsetof<Site>() != SITE_STRIDE) ERROR("Site is 32 bytes");
 
 /** Where the table is: in the header's page, behind the CPU profile. */
 const SITES_OFF: usize = HEADER_OFF + 2432;
+
 @inline
 export function site_count(): u32 {
   return load<u32>(SITES_OFF, 8);
 }
+
 @inline
 export function site_at(i: u32): Site {
   return changetype<Site>(<usize>load<u64>(SITES_OFF) + SITE_STRIDE * <usize>i);
@@ -96,10 +134,12 @@ export function make_direct(site_va: u64, target: u64): void {
   store<u32>(NEW, <u32>(to - (site_va + 5)), 1);
 }
 
+
 @inline
 export function old_bytes(): usize {
   return OLD;
 }
+
 @inline
 export function new_bytes(): usize {
   return NEW;

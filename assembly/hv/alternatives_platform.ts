@@ -47,10 +47,18 @@ export function settle_platform(): void {
   choose_table("mce_callbacks", "arch/x86/cpu/mcheck/mce_amd.c#k8_callbacks");
   choose_table("arch/x86/cpu/common.c#actual_cpu", "amd_cpu_dev");
   choose("ctxt_switch_masking", 0, "arch/x86/cpu/amd.c#amd_ctxt_switch_masking");
-  choose("arch/x86/acpi/cpu_idle.c#ticks_elapsed", 0, "arch/x86/acpi/cpu_idle.c#acpi_pm_ticks_elapsed");
+  choose(
+    "arch/x86/acpi/cpu_idle.c#ticks_elapsed",
+    0,
+    "arch/x86/acpi/cpu_idle.c#acpi_pm_ticks_elapsed",
+  );
   choose("arch/x86/acpi/cpu_idle.c#tick_to_ns", 0, "acpi_pm_tick_to_ns");
   choose("cpuidle_get_tick", 0, "arch/x86/acpi/cpu_idle.c#get_acpi_pm_tick");
   choose("arch/x86/time.c#plt_src", 0x18, "arch/x86/time.c#read_hpet_count");
   choose("arch/x86/time.c#plt_src", 0x28, "arch/x86/time.c#resume_hpet");
-  choose("common/core_parking.c#core_parking_policy", 0x20, "common/core_parking.c#core_parking_power");
+  choose(
+    "common/core_parking.c#core_parking_policy",
+    0x20,
+    "common/core_parking.c#core_parking_power",
+  );
 }

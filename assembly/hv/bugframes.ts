@@ -38,7 +38,7 @@ export function unregister_bugframes(owner: u32): void {
 /** Signed 24 bits of a word. */
 @inline
 function s24(word: u32): u64 {
-  return <u64>(<i64>(<i32>(word << 8) >> 8));
+  return <u64>(<i64>((<i32>(word << 8)) >> 8));
 }
 /** Address that the frame at `va`, its bytes at linear `off`, is about. */
 export function bug_site(off: usize, va: u64): u64 {
@@ -76,7 +76,9 @@ function search(kind: u32, va: u64, count: u64, rip: u64): bool {
 function stop_symbol(kind: u32): u64 {
   if (kind == BUG_RUN_FN) return known_symbol("__stop_bug_frames_0");
   if (kind == BUG_WARN) return known_symbol("__stop_bug_frames_1");
-  return kind == BUG_BUG ? known_symbol("__stop_bug_frames_2") : known_symbol("__stop_bug_frames_3");
+  return kind == BUG_BUG
+    ? known_symbol("__stop_bug_frames_2")
+    : known_symbol("__stop_bug_frames_3");
 }
 
 /** The frame of the ud2 at `rip`: the image's tables, then the payloads'. */

@@ -9,10 +9,12 @@ import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "./frames";
 
 const ENTRY: usize = 8;
 
+
 @inline
 function key_at(base: usize, i: usize): i32 {
   return load<i32>(base + i * ENTRY);
 }
+
 
 @inline
 function swap(base: usize, i: usize, j: usize): void {
@@ -56,7 +58,7 @@ export function sort_entries(base: usize, bytes: usize): void {
 export function sort_image_extable(): void {
   const h = header();
   if (h.extable_va == 0 || h.extable_end_va <= h.extable_va) return;
-  const bytes = (h.extable_end_va - h.extable_va) & ~<u64>(ENTRY - 1);
+  const bytes = (h.extable_end_va - h.extable_va) & ~(<u64>(ENTRY - 1));
   const pages = pages_for(bytes);
   const off = alloc_frames(pages, OWNER_STAGING);
   if (off == 0) return;

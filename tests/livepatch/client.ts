@@ -1,5 +1,5 @@
-// Today's livepatch sysctl, byte by byte, against a machine: what the tests drive. Layout and constants are
-// those of struct xen_sysctl of Xen 4.17 (op 27, interface version 0x15).
+// Today's livepatch sysctl, byte by byte, against a machine: what the tests drive. Layout and
+// constants are those of struct xen_sysctl of Xen 4.17 (op 27, interface version 0x15).
 
 import * as abi from "../../host/abi.js";
 import type { GuestBuffer } from "../../host/guest.js";

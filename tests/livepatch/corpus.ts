@@ -1,5 +1,5 @@
-// The oracle's corpus as data: cases, their steps, and what the real Xen 4.17.7 answered to each step
-// (tests/oracle/README.md).
+// The oracle's corpus as data: cases, their steps, and what the real Xen 4.17.7 answered to each
+// step (tests/oracle/README.md).
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -51,7 +51,8 @@ function step(text: string): Step {
   return { op, who, file, when };
 }
 
-/** Console lines and lists name the payload; a case that is silent about it has the prefix's name. */
+/** Console lines and lists name the payload; a case that is silent about it has the prefix's name.
+ *  */
 function ownName(name: string, expected: readonly (Expected & { step: string })[]): string {
   for (const { step: text, console } of expected) {
     if (text.includes("@")) continue;

@@ -1,6 +1,6 @@
 // The corpus that a real Xen 4.17.7 has judged, replayed step by step: errno of the hypercall, the
-// payload's status and state afterwards, what xen_extra_version then says, and the console. Where the real
-// one crashed, this one must have refused, at that step or before. Issue 5, items 1 and 4.
+// payload's status and state afterwards, what xen_extra_version then says, and the console. Where
+// the real one crashed, this one must have refused, at that step or before. Issue 5, items 1 and 4.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -199,7 +199,10 @@ describe("what Xen 4.17.7 did with each payload", { skip }, () => {
       return createHash("sha256").update(page).digest("hex") !== running;
     });
     assert.equal(text.length, 353);
-    assert.deepEqual(differing.map(([, va]) => va), []);
+    assert.deepEqual(
+      differing.map(([, va]) => va),
+      [],
+    );
   });
 
   for (const subject of cases()) {

@@ -1,15 +1,33 @@
-// ACTION of today's door (spec/livepatch-today 9): two states, four commands; what is answered at once and what
-// is scheduled. A command for the state that is there already answers 0 and does nothing, except UNLOAD.
+// ACTION of today's door (spec/livepatch-today 9): two states, four commands; what is answered at
+// once and what is scheduled. A command for the state that is there already answers 0 and does
+// nothing, except UNLOAD.
 
 import {
-  EBUSY, EINVAL, EOPNOTSUPP, LIVEPATCH_ACTION_APPLY, LIVEPATCH_ACTION_APPLY_NODEPS,
-  LIVEPATCH_ACTION_CMD, LIVEPATCH_ACTION_FLAGS, LIVEPATCH_ACTION_REPLACE, LIVEPATCH_ACTION_REVERT,
-  LIVEPATCH_ACTION_TIMEOUT, LIVEPATCH_ACTION_UNLOAD, LIVEPATCH_STATE_APPLIED, LIVEPATCH_STATE_CHECKED,
+  EBUSY,
+  EINVAL,
+  EOPNOTSUPP,
+  LIVEPATCH_ACTION_APPLY,
+  LIVEPATCH_ACTION_APPLY_NODEPS,
+  LIVEPATCH_ACTION_CMD,
+  LIVEPATCH_ACTION_FLAGS,
+  LIVEPATCH_ACTION_REPLACE,
+  LIVEPATCH_ACTION_REVERT,
+  LIVEPATCH_ACTION_TIMEOUT,
+  LIVEPATCH_ACTION_UNLOAD,
+  LIVEPATCH_STATE_APPLIED,
+  LIVEPATCH_STATE_CHECKED,
 } from "../../abi";
 import { refusal, refusal_name, refuse, refuse_at } from "../../hv/refusal";
 import {
-  PLACE_LP_FUNC, PLACE_SYSCTL, REASON_BUSY, REASON_LP_HOOK_VETO, REASON_LP_NOT_REAPPLIABLE,
-  REASON_LP_REPLACE_HOOKS, REASON_LP_STILL_APPLIED, REASON_NOT_TOP, REASON_UNKNOWN_CMD,
+  PLACE_LP_FUNC,
+  PLACE_SYSCTL,
+  REASON_BUSY,
+  REASON_LP_HOOK_VETO,
+  REASON_LP_NOT_REAPPLIABLE,
+  REASON_LP_REPLACE_HOOKS,
+  REASON_LP_STILL_APPLIED,
+  REASON_NOT_TOP,
+  REASON_UNKNOWN_CMD,
   REASON_XEN_CRASH_STILL_PATCHED,
 } from "../../reasons";
 import { is_payload, Payload } from "../payload";
@@ -19,8 +37,16 @@ import { func_at, name_refusal } from "./funcs";
 import { check_depends } from "./notes";
 import { check_patches, still_patched } from "./patching";
 import {
-  first_today, HOOK_APPLY, HOOK_POSTAPPLY, HOOK_POSTREVERT, HOOK_PREAPPLY, HOOK_PREREVERT, livepatch,
-  next_today, pending_action, top_applied,
+  first_today,
+  HOOK_APPLY,
+  HOOK_POSTAPPLY,
+  HOOK_POSTREVERT,
+  HOOK_PREAPPLY,
+  HOOK_PREREVERT,
+  livepatch,
+  next_today,
+  pending_action,
+  top_applied,
 } from "./record";
 import { check_recursion } from "./recursion";
 import { hook_result, run_hook } from "./run_hook";
@@ -33,7 +59,8 @@ const VETOES: u32 =
   (1 << HOOK_PREAPPLY) | (1 << HOOK_POSTAPPLY) | (1 << HOOK_PREREVERT) | (1 << HOOK_POSTREVERT);
 
 function unload(p: Payload): i32 {
-  if (livepatch(p).state != <u32>LIVEPATCH_STATE_CHECKED) return refuse(EINVAL, REASON_LP_STILL_APPLIED);
+  if (livepatch(p).state != <u32>LIVEPATCH_STATE_CHECKED)
+    return refuse(EINVAL, REASON_LP_STILL_APPLIED);
   const left = still_patched(p);
   if (left >= 0) {
     const f = func_at(p, <u32>left);
@@ -122,10 +149,14 @@ function replace(p: Payload, timeout: u32): i32 {
 
 function judge(p: Payload, cmd: u32, flags: u32, timeout: u32, domain: i32): i32 {
   switch (cmd) {
-    case LIVEPATCH_ACTION_UNLOAD: return unload(p);
-    case LIVEPATCH_ACTION_REVERT: return revert(p, timeout, domain);
-    case LIVEPATCH_ACTION_APPLY: return apply(p, flags, timeout, domain);
-    case LIVEPATCH_ACTION_REPLACE: return replace(p, timeout);
+    case LIVEPATCH_ACTION_UNLOAD:
+      return unload(p);
+    case LIVEPATCH_ACTION_REVERT:
+      return revert(p, timeout, domain);
+    case LIVEPATCH_ACTION_APPLY:
+      return apply(p, flags, timeout, domain);
+    case LIVEPATCH_ACTION_REPLACE:
+      return replace(p, timeout);
   }
   refusal().value = cmd;
   return refuse_at(EOPNOTSUPP, REASON_UNKNOWN_CMD, PLACE_SYSCTL, LIVEPATCH_ACTION_CMD);
@@ -133,7 +164,8 @@ function judge(p: Payload, cmd: u32, flags: u32, timeout: u32, domain: i32): i32
 
 /** The payload has been found; `s_off`: the copy of struct xen_sysctl. */
 export function act(p: Payload, s_off: usize, domain: i32): i32 {
-  if (changetype<usize>(pending_action()) == changetype<usize>(p)) return refuse(EBUSY, REASON_BUSY);
+  if (changetype<usize>(pending_action()) == changetype<usize>(p))
+    return refuse(EBUSY, REASON_BUSY);
   const cmd = load<u32>(s_off, LIVEPATCH_ACTION_CMD);
   const flags = load<u32>(s_off, LIVEPATCH_ACTION_FLAGS);
   const slot = p.slot;

@@ -1,17 +1,28 @@
-// `.altinstructions` of today's payload (spec/livepatch-today 5.1, 5.3): applied to its own text when it is
-// uploaded, for the CPU that the hypervisor was booted on. What is bad about an entry crashes 4.17; later
-// releases have errors for it, which are given here.
+// `.altinstructions` of today's payload (spec/livepatch-today 5.1, 5.3): applied to its own text
+// when it is uploaded, for the CPU that the hypervisor was booted on. What is bad about an entry
+// crashes 4.17; later releases have errors for it, which are given here.
 
 import { EINVAL, ENOSPC, ERANGE, FEATURE_LIMIT, NOPS_P6 } from "../../abi";
 import {
-  Alt, ALT_SIZE, altcall_pointer, is_replaced, make_direct, move_branch, new_bytes, old_bytes,
+  Alt,
+  ALT_SIZE,
+  altcall_pointer,
+  is_replaced,
+  make_direct,
+  move_branch,
+  new_bytes,
+  old_bytes,
 } from "../../hv/alternatives";
 import { ideal_nops, nop_style } from "../../hv/cpu_features";
 import { peek } from "../../hv/mem";
 import { refusal, refuse_at } from "../../hv/refusal";
 import {
-  HAZARD_ALT_IGNORED, PLACE_LP_ALT, REASON_LP_ALTERNATIVE, REASON_XEN_CRASH_ALT_FEATURE,
-  REASON_XEN_CRASH_ALT_LENGTH, REASON_XEN_CRASH_ALT_REPLACEMENT,
+  HAZARD_ALT_IGNORED,
+  PLACE_LP_ALT,
+  REASON_LP_ALTERNATIVE,
+  REASON_XEN_CRASH_ALT_FEATURE,
+  REASON_XEN_CRASH_ALT_LENGTH,
+  REASON_XEN_CRASH_ALT_REPLACEMENT,
 } from "../../reasons";
 import { ElfFile, refuse_section, section_place } from "../elf";
 import { Payload } from "../payload";
@@ -28,6 +39,7 @@ function refuse_entry(errno: i32, reason: u32, i: u32, va: u64, value: u64, limi
   refusal().limit = limit;
   return rc;
 }
+
 
 @inline
 function inside(va: u64, len: u64, base: u64, size: u64): bool {
@@ -69,11 +81,12 @@ function check_entry(p: Payload, a: Alt, i: u32, orig: u64, repl: u64): i32 {
     return refuse_entry(ERANGE, REASON_XEN_CRASH_ALT_FEATURE, i, orig, feature, FEATURE_LIMIT);
   }
   // An entry before this one may have changed the table itself.
-  const memory_size = <u64>p.mem_pages << 12;
-  const sound = inside(orig, total, p.text_va, p.text_size) &&
-    inside(repl, a.repl_len, p.base_va, memory_size);
+  const memory_size = (<u64>p.mem_pages) << 12;
+  const sound =
+    inside(orig, total, p.text_va, p.text_size) && inside(repl, a.repl_len, p.base_va, memory_size);
   return sound ? 0 : refuse_entry(EINVAL, REASON_LP_ALTERNATIVE, i, orig, total, p.text_size);
 }
+
 
 @inline
 function linear(p: Payload, va: u64): usize {
@@ -95,7 +108,8 @@ function replace(p: Payload, a: Alt, orig: u64, repl: u64): void {
   if (pointer != 0) {
     // The payload's own memory is not mapped yet.
     let target: u64 = 0;
-    if (pointer - p.base_va < (<u64>p.mem_pages << 12) - 8) target = load<u64>(linear(p, pointer));
+    if (pointer - p.base_va < ((<u64>p.mem_pages) << 12) - 8)
+      target = load<u64>(linear(p, pointer));
     else if (peek(POINTER, pointer, 8) == 0) target = load<u64>(POINTER);
     make_direct(orig, target);
   } else move_branch(a, orig, repl);

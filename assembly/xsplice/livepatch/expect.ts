@@ -1,5 +1,5 @@
-// Expectations (spec/livepatch-today 2): bytes that must stand at a function before it is patched. Compared
-// with memory as it is, after boot's alternatives and other payloads.
+// Expectations (spec/livepatch-today 2): bytes that must stand at a function before it is patched.
+// Compared with memory as it is, after boot's alternatives and other payloads.
 
 import { EFAULT, EINVAL, EOVERFLOW, ERANGE } from "../../abi";
 import { peek } from "../../hv/mem";

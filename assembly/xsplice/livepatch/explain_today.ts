@@ -1,9 +1,10 @@
-// The last refusal of a payload of today's format, in its own slot, for whoever asks why (explain.ts keeps
-// those of the RFC's payloads).
+// The last refusal of a payload of today's format, in its own slot, for whoever asks why
+// (explain.ts keeps those of the RFC's payloads).
 
 import { REFUSAL_SIZE, REFUSALS_OFF } from "../../hv/layout";
 import { refusal } from "../../hv/refusal";
 import { copy_id, Payload } from "../payload";
+
 
 @inline
 function slot_off(p: Payload): usize {

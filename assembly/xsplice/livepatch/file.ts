@@ -1,20 +1,54 @@
-// Today's payload as a file: is it what Xen 4.17 takes for a relocatable object? Same predicates, same
-// order, same errno (spec/livepatch-today 1.1-1.3); that is why this is not elf_check.ts, whose order is the
-// RFC's. Where a sum of the real loader wraps, it is computed as wrapping and what would crash is refused.
-// What passes leaves every string terminated and every table inside the file.
+// Today's payload as a file: is it what Xen 4.17 takes for a relocatable object? Same predicates,
+// same order, same errno (spec/livepatch-today 1.1-1.3); that is why this is not elf_check.ts,
+// whose order is the RFC's. Where a sum of the real loader wraps, it is computed as wrapping and
+// what would crash is refused. What passes leaves every string terminated and every table inside
+// the file.
 
 import { EINVAL, EOPNOTSUPP, LIVEPATCH_PAYLOAD_MAX } from "../../abi";
 import {
-  EHDR_SIZE, EI_CLASS, EI_DATA, EI_OSABI, EI_VERSION, ELF_MAGIC, ELFCLASS64, ELFDATA2LSB,
-  ELFOSABI_FREEBSD, ELFOSABI_SYSV, EM_X86_64, ET_REL, EV_CURRENT, Ehdr, ehdr_at, is_inside, SHDR_SIZE,
-  SHF_ALLOC, SHF_WRITE, SHT_NOBITS, SHT_STRTAB, SHT_SYMTAB, Shdr, SYM_SIZE,
+  EHDR_SIZE,
+  EI_CLASS,
+  EI_DATA,
+  EI_OSABI,
+  EI_VERSION,
+  ELF_MAGIC,
+  ELFCLASS64,
+  ELFDATA2LSB,
+  ELFOSABI_FREEBSD,
+  ELFOSABI_SYSV,
+  EM_X86_64,
+  ET_REL,
+  EV_CURRENT,
+  Ehdr,
+  ehdr_at,
+  is_inside,
+  SHDR_SIZE,
+  SHF_ALLOC,
+  SHF_WRITE,
+  SHT_NOBITS,
+  SHT_STRTAB,
+  SHT_SYMTAB,
+  Shdr,
+  SYM_SIZE,
 } from "../../hv/elf";
 import { refuse_at } from "../../hv/refusal";
 import {
-  HAZARD_STRTAB_WRAPS, PLACE_ELF_HEADER, REASON_ELF_HEADER, REASON_ELF_MAGIC, REASON_ELF_SECTION_ALIGN,
-  REASON_ELF_SECTION_BOUNDS, REASON_ELF_SECTION_NAME, REASON_ELF_SECTION_TABLE, REASON_ELF_STRING_TABLE,
-  REASON_ELF_SYMBOL, REASON_ELF_SYMBOL_TABLE, REASON_ELF_TRUNCATED, REASON_ELF_UNSUPPORTED_CLASS,
-  REASON_ELF_UNSUPPORTED_SECTION, REASON_ELF_UNSUPPORTED_TYPE, REASON_XEN_CRASH_SIZE_WRAP,
+  HAZARD_STRTAB_WRAPS,
+  PLACE_ELF_HEADER,
+  REASON_ELF_HEADER,
+  REASON_ELF_MAGIC,
+  REASON_ELF_SECTION_ALIGN,
+  REASON_ELF_SECTION_BOUNDS,
+  REASON_ELF_SECTION_NAME,
+  REASON_ELF_SECTION_TABLE,
+  REASON_ELF_STRING_TABLE,
+  REASON_ELF_SYMBOL,
+  REASON_ELF_SYMBOL_TABLE,
+  REASON_ELF_TRUNCATED,
+  REASON_ELF_UNSUPPORTED_CLASS,
+  REASON_ELF_UNSUPPORTED_SECTION,
+  REASON_ELF_UNSUPPORTED_TYPE,
+  REASON_XEN_CRASH_SIZE_WRAP,
   REASON_XEN_CRASH_SYMTAB_LINK,
 } from "../../reasons";
 import { ElfFile, refuse_section, refuse_symbol, refused_value, section, symbol } from "../elf";
@@ -28,7 +62,7 @@ export function forget_hazards(): void {
   hazards = 0;
 }
 export function note_hazard(bit: u32): void {
-  hazards |= <u64>1 << <u64>bit;
+  hazards |= (<u64>1) << (<u64>bit);
 }
 export function noted_hazards(): u64 {
   return hazards;
@@ -53,7 +87,11 @@ function check_kind(h: Ehdr): i32 {
     return bad_header(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_TYPE, 16, h.e_type, ET_REL);
   }
   if (h.e_phnum != 0) return bad_header(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_TYPE, 56, h.e_phnum, 0);
-  if (h.e_machine != EM_X86_64 || h.ident(EI_CLASS) != ELFCLASS64 || h.ident(EI_DATA) != ELFDATA2LSB) {
+  if (
+    h.e_machine != EM_X86_64 ||
+    h.ident(EI_CLASS) != ELFCLASS64 ||
+    h.ident(EI_DATA) != ELFDATA2LSB
+  ) {
     return bad_header(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_CLASS, 18, h.e_machine, EM_X86_64);
   }
   return 0;
@@ -109,7 +147,11 @@ function check_section(e: ElfFile, index: u32): i32 {
     refused_value(s.sh_addr, align);
     return rc;
   }
-  if (!bits && (s.sh_flags & (SHF_WRITE | SHF_ALLOC)) != 0 && s.sh_size > <u64>LIVEPATCH_PAYLOAD_MAX) {
+  if (
+    !bits &&
+    (s.sh_flags & (SHF_WRITE | SHF_ALLOC)) != 0 &&
+    s.sh_size > <u64>LIVEPATCH_PAYLOAD_MAX
+  ) {
     const rc = refuse_section(e, EINVAL, REASON_ELF_SECTION_BOUNDS, index);
     refused_value(s.sh_size, LIVEPATCH_PAYLOAD_MAX);
     return rc;
@@ -139,7 +181,8 @@ export function bytes_in_file(e: ElfFile, s: Shdr): u64 {
 /** STRTAB, not empty, first and last byte NUL; the last of a size that wraps may be anywhere. */
 function is_string_table(e: ElfFile, s: Shdr): bool {
   if (s.sh_type != SHT_STRTAB || s.sh_size == 0) return false;
-  if (s.sh_offset >= <u64>e.file_size || load<u8>(e.file_off + <usize>s.sh_offset) != 0) return false;
+  if (s.sh_offset >= <u64>e.file_size || load<u8>(e.file_off + <usize>s.sh_offset) != 0)
+    return false;
   const last = s.sh_offset + s.sh_size - 1;
   return last < <u64>e.file_size && load<u8>(e.file_off + <usize>last) == 0;
 }
@@ -177,7 +220,8 @@ function check_section_names(e: ElfFile): i32 {
   const bytes = bytes_in_file(e, names);
   for (let i: u32 = 1; i < e.shnum; i++) {
     const name = <u64>section(e, i).sh_name;
-    if (name < bytes && (!wrapped || ends(e, e.file_off + <usize>(names.sh_offset + name)))) continue;
+    if (name < bytes && (!wrapped || ends(e, e.file_off + <usize>(names.sh_offset + name))))
+      continue;
     const reason = name < names.sh_size ? REASON_XEN_CRASH_SIZE_WRAP : REASON_ELF_SECTION_NAME;
     const rc = refuse_section(e, EINVAL, reason, i);
     refused_value(name, names.sh_size);

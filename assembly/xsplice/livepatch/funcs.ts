@@ -1,6 +1,6 @@
-// `.livepatch.funcs`: struct livepatch_func, payload version 2 (spec/livepatch-today 2). What is checked of an
-// entry when it is uploaded, in Xen's order; nothing else is, and what that lets pass is noted as a hazard
-// (hazards.ts).
+// `.livepatch.funcs`: struct livepatch_func, payload version 2 (spec/livepatch-today 2). What is
+// checked of an entry when it is uploaded, in Xen's order; nothing else is, and what that lets pass
+// is noted as a hazard (hazards.ts).
 
 import { EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EOVERFLOW } from "../../abi";
 import { ENDBR64, ENDBR64_POISON } from "../../hv/alternatives";
@@ -8,8 +8,16 @@ import { SHT_NOBITS } from "../../hv/elf";
 import { peek } from "../../hv/mem";
 import { refusal, refusal_name, refuse_at } from "../../hv/refusal";
 import {
-  HAZARD_NEW_NO_CODE, PLACE_LP_FUNC, REASON_DISTANCE, REASON_LP_FUNC_VERSION, REASON_LP_NOP_SIZE, REASON_LP_OLD_SIZE_ZERO,
-  REASON_LP_TOO_SMALL, REASON_SYM_MISSING, REASON_XEN_CRASH_NAME_POINTER, REASON_XEN_CRASH_OLD_ADDR,
+  HAZARD_NEW_NO_CODE,
+  PLACE_LP_FUNC,
+  REASON_DISTANCE,
+  REASON_LP_FUNC_VERSION,
+  REASON_LP_NOP_SIZE,
+  REASON_LP_OLD_SIZE_ZERO,
+  REASON_LP_TOO_SMALL,
+  REASON_SYM_MISSING,
+  REASON_XEN_CRASH_NAME_POINTER,
+  REASON_XEN_CRASH_OLD_ADDR,
 } from "../../reasons";
 import { ElfFile, section, section_place } from "../elf";
 import { Payload } from "../payload";
@@ -25,6 +33,7 @@ export const SAVED_MAX: u32 = 31;
 export const JUMP_LEN: u32 = 5;
 export const ENDBR64_LEN: u32 = 4;
 
+
 @unmanaged
 export class Func {
   name: u64;
@@ -33,11 +42,24 @@ export class Func {
   new_size: u32;
   old_size: u32;
   version: u8;
-  @inline get expect_enabled(): bool { return (load<u8>(changetype<usize>(this), 72) & 1) != 0; }
-  @inline get expect_len(): u32 { return (<u32>load<u8>(changetype<usize>(this), 72) >> 1) & 31; }
-  @inline get expect_reserved(): u32 { return <u32>load<u8>(changetype<usize>(this), 72) >> 6; }
-  @inline get expect_off(): usize { return changetype<usize>(this) + 73; }
+
+  @inline get expect_enabled(): bool {
+    return (load<u8>(changetype<usize>(this), 72) & 1) != 0;
+  }
+
+  @inline get expect_len(): u32 {
+    return ((<u32>load<u8>(changetype<usize>(this), 72)) >> 1) & 31;
+  }
+
+  @inline get expect_reserved(): u32 {
+    return (<u32>load<u8>(changetype<usize>(this), 72)) >> 6;
+  }
+
+  @inline get expect_off(): usize {
+    return changetype<usize>(this) + 73;
+  }
 }
+
 
 @inline
 export function func_at(p: Payload, i: u32): Func {
@@ -52,7 +74,7 @@ const CODE = memory.data(8);
  *  Returns how many there were. */
 export function copy_bytes(to: usize, p: Payload, va: u64, len: u64): u64 {
   const at = va - p.base_va;
-  const size = <u64>p.mem_pages << 12;
+  const size = (<u64>p.mem_pages) << 12;
   if (at < size) {
     const run = min<u64>(len, size - at);
     memory.copy(to, p.mem_off + <usize>at, <usize>run);
@@ -68,7 +90,8 @@ export function copy_text(p: Payload, va: u64): usize {
   return got == 0 ? 0 : TEXT;
 }
 
-/** Length of ENDBR64, or of what boot writes over one, at a function's start; -1: no memory there. */
+/** Length of ENDBR64, or of what boot writes over one, at a function's start; -1: no memory there.
+ *  */
 export function endbr_length(p: Payload, va: u64): i32 {
   if (copy_bytes(CODE, p, va, 4) != 4) return -1;
   const word = load<u32>(CODE);

@@ -1,7 +1,8 @@
-// Where today's loader puts sections (spec/livepatch-today 1.4): every ALLOC section, in header order, at
-// the end of the region of its flags; text, rw and ro page-aligned in one allocation, first fit. Sizes are
-// added as the real one adds them, with 64-bit sums that wrap and an alignment of 0 that yields offset 0,
-// because what is then too large is -ENOMEM there; what would be copied past the allocation is refused.
+// Where today's loader puts sections (spec/livepatch-today 1.4): every ALLOC section, in header
+// order, at the end of the region of its flags; text, rw and ro page-aligned in one allocation,
+// first fit. Sizes are added as the real one adds them, with 64-bit sums that wrap and an alignment
+// of 0 that yields offset 0, because what is then too large is -ENOMEM there; what would be copied
+// past the allocation is refused.
 
 import { EINVAL, ENOMEM, EOPNOTSUPP } from "../../abi";
 import { SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS } from "../../hv/elf";
@@ -11,11 +12,21 @@ import { PAGE_SHIFT, PAGE_SIZE } from "../../hv/param";
 import { find_payload_va } from "../../hv/payload_area";
 import { refuse } from "../../hv/refusal";
 import {
-  HAZARD_SECTION_OVERLAP, REASON_ELF_UNSUPPORTED_WX, REASON_NO_MEMORY, REASON_NO_VA,
-  REASON_XEN_CRASH_ALIGN_ZERO, REASON_XEN_CRASH_SIZE_WRAP,
+  HAZARD_SECTION_OVERLAP,
+  REASON_ELF_UNSUPPORTED_WX,
+  REASON_NO_MEMORY,
+  REASON_NO_VA,
+  REASON_XEN_CRASH_ALIGN_ZERO,
+  REASON_XEN_CRASH_SIZE_WRAP,
 } from "../../reasons";
 import {
-  ElfFile, refuse_section, refused_value, section, section_bytes, section_place, string_is,
+  ElfFile,
+  refuse_section,
+  refused_value,
+  section,
+  section_bytes,
+  section_place,
+  string_is,
 } from "../elf";
 import { Payload } from "../payload";
 import { REGION_RO, REGION_RW, REGION_TEXT } from "../place";
@@ -24,6 +35,7 @@ import { livepatch } from "./record";
 import { ascii } from "../../hv/text";
 
 const PAGE_MASK: u64 = PAGE_SIZE - 1;
+
 
 @inline
 function page_align(size: u64): u64 {
@@ -35,6 +47,7 @@ function region_of_flags(flags: u64): u32 {
   if ((flags & SHF_WRITE) != 0) return exec ? 0 : REGION_RW;
   return exec ? REGION_TEXT : REGION_RO;
 }
+
 
 @inline
 function region_size(p: Payload, region: u32): u64 {

@@ -1,5 +1,5 @@
-// What Xen accepts of a payload and lives to regret: found when it is uploaded, told to whoever asks (`verify`),
-// never a reason to refuse. Bits: HAZARD_* (reasons.ts).
+// What Xen accepts of a payload and lives to regret: found when it is uploaded, told to whoever
+// asks (`verify`), never a reason to refuse. Bits: HAZARD_* (reasons.ts).
 
 import { PERM_X, REGION_INIT, REGION_TEXT } from "../../abi";
 import { site_count, site_touching } from "../../hv/alternatives";
@@ -9,10 +9,22 @@ import { symbol, symbol_at } from "../../hv/symbols";
 import { decode } from "../../hv/x86/decode";
 import { Insn, INSN_SIZE } from "../../hv/x86/insn";
 import {
-  HAZARD_DATA_REAPPLY, HAZARD_DISTANCE_EDGE, HAZARD_EXPECT_BOOT_SITE, HAZARD_NEVER_REACHED,
-  HAZARD_NEW_FOREIGN, HAZARD_NEW_MIDWAY, HAZARD_NEW_NO_CODE, HAZARD_NEW_NOT_EXECUTABLE,
-  HAZARD_NOP_JUMP, HAZARD_NOP_MID_INSTRUCTION, HAZARD_OLD_INIT, HAZARD_OLD_MIDWAY,
-  HAZARD_OLD_NOT_TEXT, HAZARD_OLD_SIZE, HAZARD_OVERLAP, HAZARD_SAME_FUNCTION_TWICE,
+  HAZARD_DATA_REAPPLY,
+  HAZARD_DISTANCE_EDGE,
+  HAZARD_EXPECT_BOOT_SITE,
+  HAZARD_NEVER_REACHED,
+  HAZARD_NEW_FOREIGN,
+  HAZARD_NEW_MIDWAY,
+  HAZARD_NEW_NO_CODE,
+  HAZARD_NEW_NOT_EXECUTABLE,
+  HAZARD_NOP_JUMP,
+  HAZARD_NOP_MID_INSTRUCTION,
+  HAZARD_OLD_INIT,
+  HAZARD_OLD_MIDWAY,
+  HAZARD_OLD_NOT_TEXT,
+  HAZARD_OLD_SIZE,
+  HAZARD_OVERLAP,
+  HAZARD_SAME_FUNCTION_TWICE,
 } from "../../reasons";
 import { Payload } from "../payload";
 import { jump_reaches } from "../trampoline";
@@ -26,14 +38,21 @@ if (INSN_SIZE > 256) ERROR("an instruction outgrows its buffer");
 
 let found: u64 = 0;
 function note(bit: u32): void {
-  found |= <u64>1 << <u64>bit;
+  found |= (<u64>1) << (<u64>bit);
 }
 
-/** Instructions that end a function or leave it: ret, jmp, iret and their kin, by first opcode byte. */
+/** Instructions that end a function or leave it: ret, jmp, iret and their kin, by first opcode
+ *  byte. */
 function leaves(off: usize): bool {
   const b = load<u8>(off);
-  return b == 0xc3 || b == 0xc2 || b == 0xe9 || b == 0xeb || b == 0xcf ||
-    (b == 0xff && (load<u8>(off, 1) & 0x38) == 0x20);
+  return (
+    b == 0xc3 ||
+    b == 0xc2 ||
+    b == 0xe9 ||
+    b == 0xeb ||
+    b == 0xcf ||
+    (b == 0xff && (load<u8>(off, 1) & 0x38) == 0x20)
+  );
 }
 
 /** NOPs from old_addr on: do they end where an instruction ends, and what do they take away? */
@@ -63,7 +82,7 @@ function has_symbol(p: Payload, value: u64): bool {
 }
 
 function look_at_new(p: Payload, f: Func, endbr: u32): void {
-  const own = f.new_addr - p.base_va < <u64>p.mem_pages << 12;
+  const own = f.new_addr - p.base_va < (<u64>p.mem_pages) << 12;
   if (!own) note(HAZARD_NEW_FOREIGN);
   else if (!has_symbol(p, f.new_addr)) note(HAZARD_NEW_MIDWAY);
   if ((entry_of(f.new_addr) & PERM_X) == 0) note(HAZARD_NEW_NOT_EXECUTABLE);
@@ -81,6 +100,7 @@ function look_at_old(f: Func): void {
   if (s.va != f.old_addr) note(HAZARD_OLD_MIDWAY);
   else if (s.size != 0 && s.size != <u64>f.old_size) note(HAZARD_OLD_SIZE);
 }
+
 
 @inline
 function length_of(f: Func, endbr: u32): u64 {
@@ -123,6 +143,6 @@ export function find_hazards(p: Payload): void {
   const lp = livepatch(p);
   let all: u64 = 0;
   for (let i: u32 = 0; i < lp.nfuncs; i++) all |= function_hazards(p, i);
-  if (lp.safe_to_reapply == 0) all |= <u64>1 << <u64>HAZARD_DATA_REAPPLY;
+  if (lp.safe_to_reapply == 0) all |= (<u64>1) << (<u64>HAZARD_DATA_REAPPLY);
   lp.hazards |= all;
 }

@@ -1,19 +1,29 @@
-// Hook sections of today's payload (spec/livepatch-today 4): six single functions and two arrays. The real
-// loader does not look at the pointers; a null or stray one crashes the hypervisor when it is called, so
-// it is refused here.
+// Hook sections of today's payload (spec/livepatch-today 4): six single functions and two arrays.
+// The real loader does not look at the pointers; a null or stray one crashes the hypervisor when it
+// is called, so it is refused here.
 
 import { EINVAL, PERM_X } from "../../abi";
 import { entry_of } from "../../hv/mem";
 import { refusal, refuse_at } from "../../hv/refusal";
 import {
-  HAZARD_HOOK_NULL, PLACE_LP_HOOK, REASON_LP_SECTION_SIZE, REASON_XEN_CRASH_HOOK_ADDRESS,
+  HAZARD_HOOK_NULL,
+  PLACE_LP_HOOK,
+  REASON_LP_SECTION_SIZE,
+  REASON_XEN_CRASH_HOOK_ADDRESS,
   REASON_XEN_CRASH_HOOK_NULL,
 } from "../../reasons";
 import { ElfFile, refuse_section, refused_value, section_place } from "../elf";
 import { Payload } from "../payload";
 import { note_hazard } from "./file";
 import { HOOK_LOAD, livepatch, NR_HOOKS } from "./record";
-import { check_entries, check_placed, hook_section, is_placed, named_section, section_size } from "./sections";
+import {
+  check_entries,
+  check_placed,
+  hook_section,
+  is_placed,
+  named_section,
+  section_size,
+} from "./sections";
 import { is_own_text } from "./tables";
 
 const POINTER: u64 = 8;
@@ -53,7 +63,7 @@ function take_hook(e: ElfFile, p: Payload, kind: u32): i32 {
   const lp = livepatch(p);
   lp.set_hook(kind, place.va, entries);
   for (let i: u32 = 0; i < entries; i++) {
-    const va = load<u64>(place.mem_off + (<usize>i << 3));
+    const va = load<u64>(place.mem_off + ((<usize>i) << 3));
     if (va == 0 && !many) {
       note_hazard(HAZARD_HOOK_NULL);
       return 0;
@@ -73,6 +83,6 @@ export function take_hooks(e: ElfFile, p: Payload): i32 {
 
 /** Where hook `entry` of a kind points to now: its section may be writable. */
 export function hook_target(p: Payload, kind: u32, entry: u32): u64 {
-  const va = livepatch(p).hook_va(kind) + (<u64>entry << 3);
+  const va = livepatch(p).hook_va(kind) + ((<u64>entry) << 3);
   return load<u64>(p.mem_off + <usize>(va - p.base_va));
 }

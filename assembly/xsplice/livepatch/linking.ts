@@ -1,22 +1,50 @@
-// Symbols and relocations of today's payload (spec/livepatch-today 5.7, 5.8): every symbol is resolved,
-// used or not; three relocation types are known. Values go to e.values, never into the file: its tables
-// may overlap each other, and what has been checked must stay as it was.
+// Symbols and relocations of today's payload (spec/livepatch-today 5.7, 5.8): every symbol is
+// resolved, used or not; three relocation types are known. Values go to e.values, never into the
+// file: its tables may overlap each other, and what has been checked must stay as it was.
 
 import { EINVAL, ENOENT, EOPNOTSUPP, EOVERFLOW, REGION_INIT } from "../../abi";
 import {
-  Rela, RELA_SIZE, SHF_ALLOC, SHN_ABS, SHN_COMMON, SHN_LORESERVE, SHN_UNDEF, SHT_REL, SHT_RELA,
+  Rela,
+  RELA_SIZE,
+  SHF_ALLOC,
+  SHN_ABS,
+  SHN_COMMON,
+  SHN_LORESERVE,
+  SHN_UNDEF,
+  SHT_REL,
+  SHT_RELA,
 } from "../../hv/elf";
 import { refusal, refusal_name, refuse_at } from "../../hv/refusal";
 import { region_of } from "../../hv/regions";
 import {
-  HAZARD_FOREIGN_SYMBOL, HAZARD_INIT_SYMBOL, HAZARD_UNRELOCATED, PLACE_ELF_RELA, REASON_ELF_RELOC,
-  REASON_ELF_RELOC_TABLE, REASON_ELF_SYMBOL, REASON_ELF_UNSUPPORTED_RELOC,
-  REASON_ELF_UNSUPPORTED_SYMBOL, REASON_RELOC_OVERFLOW, REASON_SYM_MISSING,
-  REASON_XEN_CRASH_RELOC_INFO, REASON_XEN_CRASH_SIZE_WRAP,
+  HAZARD_FOREIGN_SYMBOL,
+  HAZARD_INIT_SYMBOL,
+  HAZARD_UNRELOCATED,
+  PLACE_ELF_RELA,
+  REASON_ELF_RELOC,
+  REASON_ELF_RELOC_TABLE,
+  REASON_ELF_SYMBOL,
+  REASON_ELF_UNSUPPORTED_RELOC,
+  REASON_ELF_UNSUPPORTED_SYMBOL,
+  REASON_RELOC_OVERFLOW,
+  REASON_SYM_MISSING,
+  REASON_XEN_CRASH_RELOC_INFO,
+  REASON_XEN_CRASH_SIZE_WRAP,
 } from "../../reasons";
 import {
-  ElfFile, R_X86_64_64, R_X86_64_NONE, R_X86_64_PC32, R_X86_64_PLT32, refuse_section, refuse_symbol,
-  refused_value, section, section_bytes, section_place, symbol, symbol_name,
+  ElfFile,
+  R_X86_64_64,
+  R_X86_64_NONE,
+  R_X86_64_PC32,
+  R_X86_64_PLT32,
+  refuse_section,
+  refuse_symbol,
+  refused_value,
+  section,
+  section_bytes,
+  section_place,
+  symbol,
+  symbol_name,
 } from "../elf";
 import { is_payload } from "../payload";
 import { is_wrapped, note_hazard } from "./file";
@@ -24,13 +52,15 @@ import { found_in, look_up } from "./names";
 
 const REL_SIZE: u64 = 16;
 
+
 @inline
 function set_value(e: ElfFile, i: u32, value: u64): void {
-  store<u64>(e.values_off + (<usize>i << 3), value);
+  store<u64>(e.values_off + ((<usize>i) << 3), value);
 }
+
 @inline
 export function symbol_value(e: ElfFile, i: u32): u64 {
-  return load<u64>(e.values_off + (<usize>i << 3));
+  return load<u64>(e.values_off + ((<usize>i) << 3));
 }
 
 function resolve_undefined(e: ElfFile, i: u32): i32 {
@@ -59,6 +89,7 @@ function resolve_one(e: ElfFile, i: u32): i32 {
   if (is_loaded(e, index)) set_value(e, i, section_place(e, index).va + s.st_value);
   return 0;
 }
+
 
 @inline
 function is_loaded(e: ElfFile, index: u32): bool {

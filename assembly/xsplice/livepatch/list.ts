@@ -1,16 +1,32 @@
-// LIST of today's door (spec/livepatch-today 7.3): parallel arrays of status, lengths and metadata lengths;
-// names and metadata one behind the other without gaps. The totals in an answer are of this call.
+// LIST of today's door (spec/livepatch-today 7.3): parallel arrays of status, lengths and metadata
+// lengths; names and metadata one behind the other without gaps. The totals in an answer are of
+// this call.
 
 import {
-  E2BIG, EFAULT, EINVAL, LIVEPATCH_LIST_IDX, LIVEPATCH_LIST_LEN, LIVEPATCH_LIST_MAX,
-  LIVEPATCH_LIST_METADATA, LIVEPATCH_LIST_METADATA_LEN, LIVEPATCH_LIST_METADATA_TOTAL,
-  LIVEPATCH_LIST_NAME, LIVEPATCH_LIST_NAME_TOTAL, LIVEPATCH_LIST_NR, LIVEPATCH_LIST_PAD,
-  LIVEPATCH_LIST_STATUS, LIVEPATCH_LIST_VERSION,
+  E2BIG,
+  EFAULT,
+  EINVAL,
+  LIVEPATCH_LIST_IDX,
+  LIVEPATCH_LIST_LEN,
+  LIVEPATCH_LIST_MAX,
+  LIVEPATCH_LIST_METADATA,
+  LIVEPATCH_LIST_METADATA_LEN,
+  LIVEPATCH_LIST_METADATA_TOTAL,
+  LIVEPATCH_LIST_NAME,
+  LIVEPATCH_LIST_NAME_TOTAL,
+  LIVEPATCH_LIST_NR,
+  LIVEPATCH_LIST_PAD,
+  LIVEPATCH_LIST_STATUS,
+  LIVEPATCH_LIST_VERSION,
 } from "../../abi";
 import { copy_to_va, is_hypervisor_va } from "../../hv/mem";
 import { refusal, refuse_at } from "../../hv/refusal";
 import {
-  PLACE_SYSCTL, REASON_ARG_FAULT, REASON_LIST_BATCH, REASON_LIST_HANDLE, REASON_LIST_INDEX,
+  PLACE_SYSCTL,
+  REASON_ARG_FAULT,
+  REASON_LIST_BATCH,
+  REASON_LIST_HANDLE,
+  REASON_LIST_INDEX,
   REASON_LP_PAD,
 } from "../../reasons";
 import { is_payload, Payload } from "../payload";
@@ -72,7 +88,8 @@ function put_word(va: u64, value: u32): bool {
   return copy_to_va(va, WORD, 4) == 0;
 }
 
-/** Writes entry k; `names` and `metadata` bytes went before it. 0, or the field whose memory failed. */
+/** Writes entry k; `names` and `metadata` bytes went before it. 0, or the field whose memory
+ *  failed. */
 function put(s_off: usize, p: Payload, k: u64, names: u32, metadata: u32): u32 {
   const lp = livepatch(p);
   store<u32>(WORD, lp.state);

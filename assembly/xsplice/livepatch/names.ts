@@ -1,6 +1,7 @@
-// What a name means to today's loader (spec/livepatch-today 5.7, 6.5): the hypervisor's own table, in which
-// global symbols stand under their plain name and local ones only as `path/file.c#name` with the path as the
-// compiler saw it; then the new symbols of the loaded payloads, in upload order. Exact comparison.
+// What a name means to today's loader (spec/livepatch-today 5.7, 6.5): the hypervisor's own table,
+// in which global symbols stand under their plain name and local ones only as `path/file.c#name`
+// with the path as the compiler saw it; then the new symbols of the loaded payloads, in upload
+// order. Exact comparison.
 
 import { STB_LOCAL } from "../../hv/elf";
 import { find_symbols, match_at, match_count, symbol } from "../../hv/symbols";

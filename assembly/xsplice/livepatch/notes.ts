@@ -1,14 +1,19 @@
-// The three notes of today's payload (spec/livepatch-today 3): its own build-id, the id of what it must be
-// applied on, and the id of the hypervisor that it was built for. On 4.17 whatever is wrong with a note is
-// -EINVAL.
+// The three notes of today's payload (spec/livepatch-today 3): its own build-id, the id of what it
+// must be applied on, and the id of the hypervisor that it was built for. On 4.17 whatever is wrong
+// with a note is -EINVAL.
 
 import { EEXIST, EINVAL, ENODATA } from "../../abi";
 import { NHDR_SIZE, Nhdr, NT_GNU_BUILD_ID } from "../../hv/elf";
 import { BUILD_ID_OFF, header } from "../../hv/header";
 import { refusal, refusal_name, refuse, refuse_at } from "../../hv/refusal";
 import {
-  HAZARD_ID_IS_XENS, PLACE_LP_NOTE, REASON_BUILD_ID, REASON_DEPENDENCY, REASON_LP_NOTE,
-  REASON_NO_BUILD_ID, REASON_PAYLOAD_EXISTS,
+  HAZARD_ID_IS_XENS,
+  PLACE_LP_NOTE,
+  REASON_BUILD_ID,
+  REASON_DEPENDENCY,
+  REASON_LP_NOTE,
+  REASON_NO_BUILD_ID,
+  REASON_PAYLOAD_EXISTS,
 } from "../../reasons";
 import { ElfFile, refuse_section, refused_value, section, section_place } from "../elf";
 import { is_payload, Payload } from "../payload";
@@ -82,7 +87,8 @@ export function read_notes(e: ElfFile, p: Payload): i32 {
     const id = in_payload(q, q.build_id_va);
     if (same(p, p.build_id_va, p.build_id_len, id, q.build_id_len)) return refuse_twin(p, q);
   }
-  if (same(p, p.build_id_va, p.build_id_len, BUILD_ID_OFF, h.build_id_len)) note_hazard(HAZARD_ID_IS_XENS);
+  if (same(p, p.build_id_va, p.build_id_len, BUILD_ID_OFF, h.build_id_len))
+    note_hazard(HAZARD_ID_IS_XENS);
   rc = read_note(e, ".livepatch.depends");
   if (rc != 0) return rc;
   p.depends_va = desc_at;
@@ -115,11 +121,17 @@ export function check_hypervisor(p: Payload): i32 {
   if (same(p, lp.xen_depends_va, lp.xen_depends_len, BUILD_ID_OFF, h.build_id_len)) return 0;
   say(p, "check against hypervisor build-id failed");
   return refuse_id(
-    REASON_BUILD_ID, p, lp.xen_depends_va, lp.xen_depends_len, BUILD_ID_OFF, h.build_id_len,
+    REASON_BUILD_ID,
+    p,
+    lp.xen_depends_va,
+    lp.xen_depends_len,
+    BUILD_ID_OFF,
+    h.build_id_len,
   );
 }
 
-/** `.livepatch.depends` against the last applied payload, or the hypervisor when `base` or none is. */
+/** `.livepatch.depends` against the last applied payload, or the hypervisor when `base` or none is.
+ *  */
 export function check_depends(p: Payload, base: bool): i32 {
   const h = header();
   const top = top_applied();

@@ -1,7 +1,8 @@
-// Writing today's patches into the hypervisor and taking them back (spec/livepatch-today 2, "Apply one
-// function"): a jump or NOPs behind an ENDBR64, the bytes that were there kept in the function's state. Both
-// directions run in ascending order and restore without comparing, as Xen 4.17 does; what that leaves behind
-// is found by `still_patched`. What would crash there is refused before the first byte is written.
+// Writing today's patches into the hypervisor and taking them back (spec/livepatch-today 2, "Apply
+// one function"): a jump or NOPs behind an ENDBR64, the bytes that were there kept in the
+// function's state. Both directions run in ascending order and restore without comparing, as Xen
+// 4.17 does; what that leaves behind is found by `still_patched`. What would crash there is refused
+// before the first byte is written.
 
 import { EFAULT, EINVAL, EOVERFLOW, PERM_X, REGION_INIT } from "../../abi";
 import { ideal_nops } from "../../hv/cpu_features";
@@ -9,8 +10,13 @@ import { entry_of, peek, poke } from "../../hv/mem";
 import { refusal, refuse_at } from "../../hv/refusal";
 import { region_of } from "../../hv/regions";
 import {
-  PLACE_LP_FUNC, REASON_DISTANCE, REASON_INIT_TEXT, REASON_XEN_CRASH_NEW_ADDR,
-  REASON_XEN_CRASH_NEW_CODE, REASON_XEN_CRASH_NOP_UNDERFLOW, REASON_XEN_CRASH_WRITE,
+  PLACE_LP_FUNC,
+  REASON_DISTANCE,
+  REASON_INIT_TEXT,
+  REASON_XEN_CRASH_NEW_ADDR,
+  REASON_XEN_CRASH_NEW_CODE,
+  REASON_XEN_CRASH_NOP_UNDERFLOW,
+  REASON_XEN_CRASH_WRITE,
 } from "../../reasons";
 import { Payload } from "../payload";
 import { jump_reaches, store_jump } from "../trampoline";
@@ -128,7 +134,7 @@ export function still_patched(p: Payload): i32 {
     const va = f.old_addr + <u64>endbr;
     if (peek(BYTES, va, JUMP_LEN) != 0 || load<u8>(BYTES) != 0xe9) continue;
     const target = va + <u64>JUMP_LEN + <u64>(<i64>load<i32>(BYTES, 1));
-    if (target - p.base_va < <u64>p.mem_pages << 12) return <i32>i;
+    if (target - p.base_va < (<u64>p.mem_pages) << 12) return <i32>i;
   }
   return -1;
 }

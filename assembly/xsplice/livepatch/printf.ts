@@ -1,6 +1,6 @@
-// printk for hooks: the hypervisor's format language as far as messages use it (%d %i %u %x %X %p %s %c %%,
-// lengths h l ll z, width, zero padding, precision of strings), with the psABI's variadic arguments: the
-// format in rdi, then rsi rdx rcx r8 r9, then the stack.
+// printk for hooks: the hypervisor's format language as far as messages use it (%d %i %u %x %X %p
+// %s %c %%, lengths h l ll z, width, zero padding, precision of strings), with the psABI's variadic
+// arguments: the format in rdi, then rsi rdx rcx r8 r9, then the stack.
 
 import { print, print_byte, print_dec, print_hex, print_signed } from "../../hv/console";
 import { Cpu } from "../../hv/cpu";
@@ -16,13 +16,18 @@ function byte_at(va: u64): u32 {
 /** Variadic argument n of the function that the CPU has just entered. */
 function argument(cpu: Cpu, n: u32): u64 {
   switch (n) {
-    case 0: return cpu.rsi;
-    case 1: return cpu.rdx;
-    case 2: return cpu.rcx;
-    case 3: return cpu.r8;
-    case 4: return cpu.r9;
+    case 0:
+      return cpu.rsi;
+    case 1:
+      return cpu.rdx;
+    case 2:
+      return cpu.rcx;
+    case 3:
+      return cpu.r8;
+    case 4:
+      return cpu.r9;
   }
-  return peek(BYTE, cpu.rsp + 8 + (<u64>(n - 5) << 3), 8) == 0 ? load<u64>(BYTE) : 0;
+  return peek(BYTE, cpu.rsp + 8 + ((<u64>(n - 5)) << 3), 8) == 0 ? load<u64>(BYTE) : 0;
 }
 
 function print_text(va: u64, precision: u32): void {
@@ -32,6 +37,7 @@ function print_text(va: u64, precision: u32): void {
     print_byte(c == 10 || (c >= 0x20 && c < 0x7f) ? c : 0x3f);
   }
 }
+
 
 @inline
 function is_digit(c: u32): bool {
@@ -45,7 +51,7 @@ function print_value(kind: u32, value: u64, long: bool, width: u32, precision: u
   else if (kind == 0x78 || kind == 0x58) print_hex(v, max<u32>(width, 1));
   else if (kind == 0x70) print_hex(value, 16);
   else if (kind == 0x73) print_text(value, precision);
-  else if (kind == 0x63) print_byte(<u32>value & 0x7f);
+  else if (kind == 0x63) print_byte((<u32>value) & 0x7f);
   else print("?");
 }
 

@@ -1,6 +1,7 @@
-// What a payload of today's format has beside the common record (xsplice/payload.ts), in that record's
-// extra part; and the lists that such payloads form: in upload order, and the stack of those applied. They
-// are listed apart from the RFC's, because each door has names, states and rules of its own.
+// What a payload of today's format has beside the common record (xsplice/payload.ts), in that
+// record's extra part; and the lists that such payloads form: in upload order, and the stack of
+// those applied. They are listed apart from the RFC's, because each door has names, states and
+// rules of its own.
 
 import { HEADER_OFF, PAYLOAD_SIZE } from "../../hv/layout";
 import { NR_PAYLOADS } from "../../hv/param";
@@ -21,6 +22,7 @@ export const HOOK_LOAD: u32 = 6;
 export const HOOK_UNLOAD: u32 = 7;
 export const NR_HOOKS: u32 = 8;
 export const NR_BUG_FRAMES: u32 = 4;
+
 
 @unmanaged
 export class Livepatch {
@@ -57,32 +59,45 @@ export class Livepatch {
   // 200: u64[NR_HOOKS] where each hook's section lies, 0 none; 264: u32[NR_HOOKS] entries
   // 296: {u64 va, u32 entries, u32} [NR_BUG_FRAMES]; 360: name, 128 bytes
 
-  @inline hook_va(kind: u32): u64 { return load<u64>(changetype<usize>(this) + (<usize>kind << 3), 200); }
+  @inline hook_va(kind: u32): u64 {
+    return load<u64>(changetype<usize>(this) + ((<usize>kind) << 3), 200);
+  }
   set_hook(kind: u32, va: u64, entries: u32): void {
-    store<u64>(changetype<usize>(this) + (<usize>kind << 3), va, 200);
-    store<u32>(changetype<usize>(this) + (<usize>kind << 2), entries, 264);
+    store<u64>(changetype<usize>(this) + ((<usize>kind) << 3), va, 200);
+    store<u32>(changetype<usize>(this) + ((<usize>kind) << 2), entries, 264);
   }
+
   @inline hook_entries(kind: u32): u32 {
-    return load<u32>(changetype<usize>(this) + (<usize>kind << 2), 264);
+    return load<u32>(changetype<usize>(this) + ((<usize>kind) << 2), 264);
   }
-  @inline bugs_va(n: u32): u64 { return load<u64>(changetype<usize>(this) + (<usize>n << 4), 296); }
-  @inline bugs_count(n: u32): u32 { return load<u32>(changetype<usize>(this) + (<usize>n << 4), 304); }
+
+  @inline bugs_va(n: u32): u64 {
+    return load<u64>(changetype<usize>(this) + ((<usize>n) << 4), 296);
+  }
+
+  @inline bugs_count(n: u32): u32 {
+    return load<u32>(changetype<usize>(this) + ((<usize>n) << 4), 304);
+  }
   set_bugs(n: u32, va: u64, count: u32): void {
-    store<u64>(changetype<usize>(this) + (<usize>n << 4), va, 296);
-    store<u32>(changetype<usize>(this) + (<usize>n << 4), count, 304);
+    store<u64>(changetype<usize>(this) + ((<usize>n) << 4), va, 296);
+    store<u32>(changetype<usize>(this) + ((<usize>n) << 4), count, 304);
   }
-  @inline get name_off(): usize { return changetype<usize>(this) + 360; }
+
+  @inline get name_off(): usize {
+    return changetype<usize>(this) + 360;
+  }
 }
 const EXTRA_ROOM: usize = PAYLOAD_SIZE - 400;
 if (offsetof<Livepatch>() > 200) ERROR("Livepatch reaches into its hooks");
 if (<usize>(360 + XEN_LIVEPATCH_NAME_SIZE) > EXTRA_ROOM) ERROR("a name outgrows the record");
+
 
 @inline
 export function livepatch(p: Payload): Livepatch {
   return changetype<Livepatch>(p.extra_off);
 }
 export function add_hazard(p: Payload, bit: u32): void {
-  livepatch(p).hazards |= <u64>1 << <u64>bit;
+  livepatch(p).hazards |= (<u64>1) << (<u64>bit);
 }
 
 /** The state of today's door, in the header's page. */
@@ -98,6 +113,7 @@ class Door {
 }
 const DOOR_OFF: usize = HEADER_OFF + 2560;
 
+
 @inline
 function door(): Door {
   return changetype<Door>(DOOR_OFF);
@@ -109,6 +125,7 @@ export function payloads_count(): u32 {
 export function payloads_version(): u32 {
   return door().version + 1;
 }
+
 @inline
 export function first_today(): Payload {
   const first = door().first;
@@ -189,6 +206,7 @@ export function find_today(name_off: usize, len: usize): Payload {
   return no_payload();
 }
 
+
 @inline
 export function next_today(p: Payload): Payload {
   return p.next == 0 ? no_payload() : payload_at(p.next - 1);
@@ -197,7 +215,7 @@ export function next_today(p: Payload): Payload {
 /** The payload whose pages hold `va`, or none. */
 export function today_of_va(va: u64): Payload {
   for (let p = first_today(); changetype<usize>(p) != 0; p = next_today(p)) {
-    if (va - p.base_va < <u64>p.mem_pages << 12) return p;
+    if (va - p.base_va < (<u64>p.mem_pages) << 12) return p;
   }
   return no_payload();
 }

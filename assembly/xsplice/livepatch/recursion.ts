@@ -1,6 +1,6 @@
-// A WARN prints a banner and the registers, which calls functions of the hypervisor. If one of those is
-// replaced by code that warns, printing the warning warns again, until the stack is used up: a double
-// fault. Found by following direct calls from what the trap handler calls to print.
+// A WARN prints a banner and the registers, which calls functions of the hypervisor. If one of
+// those is replaced by code that warns, printing the warning warns again, until the stack is used
+// up: a double fault. Found by following direct calls from what the trap handler calls to print.
 
 import { EINVAL, REGION_TEXT } from "../../abi";
 import { bug_site } from "../../hv/bugframes";
@@ -27,10 +27,10 @@ const WARN: u32 = 1;
 
 function meet(va: u64): void {
   for (let i: u32 = 0; i < met; i++) {
-    if (load<u64>(MET + (<usize>i << 3)) == va) return;
+    if (load<u64>(MET + ((<usize>i) << 3)) == va) return;
   }
   if (met == FUNCTIONS_MAX) return;
-  store<u64>(MET + (<usize>met << 3), va);
+  store<u64>(MET + ((<usize>met) << 3), va);
   met++;
 }
 
@@ -67,7 +67,7 @@ function is_printed_through(va: u64): bool {
   meet(first);
   // The banner comes early: what is hundreds of functions away is printk's own machinery.
   for (let i: u32 = 0; i < met; i++) {
-    const at = load<u64>(MET + (<usize>i << 3));
+    const at = load<u64>(MET + ((<usize>i) << 3));
     if (at == va) return true;
     follow(at);
   }
@@ -78,7 +78,7 @@ function is_printed_through(va: u64): bool {
 function warns(p: Payload, va: u64, size: u64): bool {
   const lp = livepatch(p);
   for (let i: u32 = 0; i < lp.bugs_count(WARN); i++) {
-    const frame = lp.bugs_va(WARN) + (<u64>i << 3);
+    const frame = lp.bugs_va(WARN) + ((<u64>i) << 3);
     if (bug_site(p.mem_off + <usize>(frame - p.base_va), frame) - va < size) return true;
   }
   return false;

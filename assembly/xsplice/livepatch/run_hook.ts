@@ -1,8 +1,8 @@
-// Runs a hook of today's payload, as code, on a CPU of its own (spec/livepatch-today 4). What a hook calls in
-// the hypervisor is executed as well, except for the few functions that reach into machinery which is this
-// machine's own: printk, panic, and the parts of live patching itself. At their entries stands a gate while a
-// hook runs; stopping there, the machine does what they would do. A hook that faults or does not come back
-// would have brought the real hypervisor down.
+// Runs a hook of today's payload, as code, on a CPU of its own (spec/livepatch-today 4). What a
+// hook calls in the hypervisor is executed as well, except for the few functions that reach into
+// machinery which is this machine's own: printk, panic, and the parts of live patching itself. At
+// their entries stands a gate while a hook runs; stopping there, the machine does what they would
+// do. A hook that faults or does not come back would have brought the real hypervisor down.
 
 import { EFAULT, STOP_BUDGET, STOP_FAULT, STOP_GATE, STOP_RETURN, EBUSY } from "../../abi";
 import { enter_function } from "../../hv/call";
@@ -17,7 +17,10 @@ import { refusal, refuse, refuse_at } from "../../hv/refusal";
 import { RFLAGS_IF, set_current } from "../../hv/smp";
 import { run_cpu } from "../../hv/x86/run";
 import {
-  PLACE_LP_HOOK, REASON_CPU_BUSY, REASON_XEN_CRASH_HOOK_FAULT, REASON_XEN_HANG_HOOK,
+  PLACE_LP_HOOK,
+  REASON_CPU_BUSY,
+  REASON_XEN_CRASH_HOOK_FAULT,
+  REASON_XEN_HANG_HOOK,
 } from "../../reasons";
 import { is_payload, Payload } from "../payload";
 import { func_at } from "./funcs";
@@ -27,7 +30,8 @@ import { first_today, HOOK_LOAD, livepatch, next_today } from "./record";
 import { is_applied, refresh_struct } from "./struct_payload";
 import { service } from "./services";
 
-/** Instructions after which a hook is said not to come back: a tenth of a second of a real machine. */
+/** Instructions after which a hook is said not to come back: a tenth of a second of a real machine.
+ *  */
 const BUDGET: u64 = 20000000;
 const NR_GATES: u32 = 12;
 const GATE_LEN: u32 = 3;
@@ -40,18 +44,30 @@ const GATES = memory.data(192);
 
 function gate_name(i: u32): string {
   switch (i) {
-    case 0: return "printk";
-    case 1: return "panic";
-    case 2: return "arch_livepatch_quiesce";
-    case 3: return "arch_livepatch_revive";
-    case 4: return "arch_livepatch_apply";
-    case 5: return "arch_livepatch_revert";
-    case 6: return "arch_livepatch_post_action";
-    case 7: return "revert_payload";
-    case 8: return "revert_payload_tail";
-    case 9: return "relax_virtual_region_perms";
-    case 10: return "tighten_virtual_region_perms";
-    default: return "vprintk";
+    case 0:
+      return "printk";
+    case 1:
+      return "panic";
+    case 2:
+      return "arch_livepatch_quiesce";
+    case 3:
+      return "arch_livepatch_revive";
+    case 4:
+      return "arch_livepatch_apply";
+    case 5:
+      return "arch_livepatch_revert";
+    case 6:
+      return "arch_livepatch_post_action";
+    case 7:
+      return "revert_payload";
+    case 8:
+      return "revert_payload_tail";
+    case 9:
+      return "relax_virtual_region_perms";
+    case 10:
+      return "tighten_virtual_region_perms";
+    default:
+      return "vprintk";
   }
 }
 export const SERVICE_PRINTK: u32 = 0;
@@ -71,7 +87,7 @@ function is_patched(va: u64): bool {
 
 function open_gates(): void {
   for (let i: u32 = 0; i < NR_GATES; i++) {
-    const at = GATES + (<usize>i << 4);
+    const at = GATES + ((<usize>i) << 4);
     const va = known_symbol(gate_name(i));
     store<u64>(at, 0);
     if (va == 0 || is_patched(va) || peek(BYTES, va, GATE_LEN) != 0) continue;
@@ -85,7 +101,7 @@ function open_gates(): void {
 /** Takes the gates away; one that has been overwritten meanwhile is somebody's patch. */
 function close_gates(): void {
   for (let i: u32 = 0; i < NR_GATES; i++) {
-    const at = GATES + (<usize>i << 4);
+    const at = GATES + ((<usize>i) << 4);
     const va = load<u64>(at);
     if (va == 0) continue;
     if (peek(BYTES, va, GATE_LEN) != 0 || (load<u32>(BYTES) & 0xffffff) != GATE_BYTES) continue;
@@ -97,13 +113,14 @@ function close_gates(): void {
 /** Which gate a CPU has stopped behind; NR_GATES: none of ours. */
 function gate_of(rip: u64): u32 {
   for (let i: u32 = 0; i < NR_GATES; i++) {
-    const va = load<u64>(GATES + (<usize>i << 4));
+    const va = load<u64>(GATES + ((<usize>i) << 4));
     if (va != 0 && va + GATE_LEN == rip) return i;
   }
   return NR_GATES;
 }
 
-/** Answers for the function at whose entry the CPU is, and returns from it. False: it does not return. */
+/** Answers for the function at whose entry the CPU is, and returns from it. False: it does not
+ *  return. */
 function answer(cpu: Cpu): bool {
   const i = gate_of(cpu.rip);
   if (i == SERVICE_PANIC || i == NR_GATES) return false;

@@ -1,6 +1,13 @@
 // Console lines of today's live patching, worded as Xen 4.17 words them.
 
-import { print, print_byte, print_bytes, print_dec, print_hex, print_signed } from "../../hv/console";
+import {
+  print,
+  print_byte,
+  print_bytes,
+  print_dec,
+  print_hex,
+  print_signed,
+} from "../../hv/console";
 import { LIVEPATCH_ACTION_APPLY, LIVEPATCH_ACTION_REVERT } from "../../abi";
 import { Payload } from "../payload";
 import { livepatch } from "./record";

@@ -1,16 +1,25 @@
-// Sections that today's loader knows by name (spec/livepatch-today 1.5): the first of a name counts. Which
-// must be there, and not be empty; where they were loaded.
+// Sections that today's loader knows by name (spec/livepatch-today 1.5): the first of a name
+// counts. Which must be there, and not be empty; where they were loaded.
 
 import { EINVAL } from "../../abi";
 import { Shdr } from "../../hv/elf";
 import { refuse, refusal_name } from "../../hv/refusal";
 import { ascii } from "../../hv/text";
 import {
-  HAZARD_SECTION_IGNORED, REASON_LP_NOTHING_TO_PATCH, REASON_LP_SECTION_EMPTY,
-  REASON_LP_SECTION_MISSING, REASON_LP_SECTION_SIZE, REASON_XEN_CRASH_NOT_ALLOC,
+  HAZARD_SECTION_IGNORED,
+  REASON_LP_NOTHING_TO_PATCH,
+  REASON_LP_SECTION_EMPTY,
+  REASON_LP_SECTION_MISSING,
+  REASON_LP_SECTION_SIZE,
+  REASON_XEN_CRASH_NOT_ALLOC,
 } from "../../reasons";
 import {
-  ElfFile, find_section, refuse_section, refused_value, section, section_place,
+  ElfFile,
+  find_section,
+  refuse_section,
+  refused_value,
+  section,
+  section_place,
 } from "../elf";
 import { note_hazard } from "./file";
 import { NR_HOOKS } from "./record";
@@ -27,14 +36,22 @@ export function named_section(e: ElfFile, name: string): u32 {
 
 export function hook_section(kind: u32): string {
   switch (kind) {
-    case 0: return ".livepatch.hooks.preapply";
-    case 1: return ".livepatch.hooks.apply";
-    case 2: return ".livepatch.hooks.postapply";
-    case 3: return ".livepatch.hooks.prerevert";
-    case 4: return ".livepatch.hooks.revert";
-    case 5: return ".livepatch.hooks.postrevert";
-    case 6: return ".livepatch.hooks.load";
-    default: return ".livepatch.hooks.unload";
+    case 0:
+      return ".livepatch.hooks.preapply";
+    case 1:
+      return ".livepatch.hooks.apply";
+    case 2:
+      return ".livepatch.hooks.postapply";
+    case 3:
+      return ".livepatch.hooks.prerevert";
+    case 4:
+      return ".livepatch.hooks.revert";
+    case 5:
+      return ".livepatch.hooks.postrevert";
+    case 6:
+      return ".livepatch.hooks.load";
+    default:
+      return ".livepatch.hooks.unload";
   }
 }
 
@@ -83,6 +100,7 @@ export function check_entries(e: ElfFile, index: u32, size: u64): i32 {
   return rc;
 }
 
+
 @inline
 export function is_placed(e: ElfFile, index: u32): bool {
   return section_place(e, index).region != 0;
@@ -93,6 +111,7 @@ export function check_placed(e: ElfFile, index: u32): i32 {
   if (is_placed(e, index)) return 0;
   return refuse_section(e, EINVAL, REASON_XEN_CRASH_NOT_ALLOC, index);
 }
+
 
 @inline
 export function section_size(e: ElfFile, index: u32): u64 {

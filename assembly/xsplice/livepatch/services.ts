@@ -1,5 +1,5 @@
-// What hooks may ask the hypervisor's live patching for (spec/livepatch-today 4): applying and reverting a
-// function or a payload themselves. The machine does it as its own apply and revert do.
+// What hooks may ask the hypervisor's live patching for (spec/livepatch-today 4): applying and
+// reverting a function or a payload themselves. The machine does it as its own apply and revert do.
 
 import { EINVAL } from "../../abi";
 import { is_payload, no_payload, Payload } from "../payload";

@@ -1,7 +1,8 @@
-// struct payload as Xen 4.17 hands it to hooks: 552 bytes at these offsets (spec/livepatch-today 4), with the
-// state of each function behind it. It lies in memory of the hypervisor that belongs to the payload but
-// not to its pages. The machine's own record is authoritative; this is brought up to date before a hook
-// runs, and what a hook may change (the functions' state) is read from here.
+// struct payload as Xen 4.17 hands it to hooks: 552 bytes at these offsets (spec/livepatch-today
+// 4), with the state of each function behind it. It lies in memory of the hypervisor that belongs
+// to the payload but not to its pages. The machine's own record is authoritative; this is brought
+// up to date before a hook runs, and what a hook may change (the functions' state) is read from
+// here.
 
 import { ENOMEM, LIVEPATCH_STATE_CHECKED, PERM_R, PERM_W } from "../../abi";
 import { alloc_frames, free_frames, OWNER_PAYLOAD, pages_for } from "../../hv/frames";
@@ -13,8 +14,18 @@ import { REASON_NO_MEMORY } from "../../reasons";
 import { ElfFile } from "../elf";
 import { is_payload, no_payload, Payload } from "../payload";
 import {
-  first_today, HOOK_APPLY, HOOK_LOAD, HOOK_POSTAPPLY, HOOK_POSTREVERT, HOOK_PREAPPLY, HOOK_PREREVERT,
-  HOOK_REVERT, HOOK_UNLOAD, livepatch, next_today, NR_BUG_FRAMES,
+  first_today,
+  HOOK_APPLY,
+  HOOK_LOAD,
+  HOOK_POSTAPPLY,
+  HOOK_POSTREVERT,
+  HOOK_PREAPPLY,
+  HOOK_PREREVERT,
+  HOOK_REVERT,
+  HOOK_UNLOAD,
+  livepatch,
+  next_today,
+  NR_BUG_FRAMES,
 } from "./record";
 import { symtab_bytes } from "./symtab";
 
@@ -59,14 +70,17 @@ export function free_private(p: Payload, mapped: bool): void {
   lp.private_off = 0;
 }
 
+
 @inline
 export function fstate_at(p: Payload, i: u32): usize {
   return livepatch(p).fstate_off + FSTATE_SIZE * <usize>i;
 }
+
 @inline
 export function is_applied(p: Payload, i: u32): bool {
   return load<u32>(fstate_at(p, i), FSTATE_APPLIED) != 0;
 }
+
 
 @inline
 function struct_va(p: Payload): u64 {
@@ -94,8 +108,8 @@ export function fill_struct(p: Payload): void {
   store<u64>(at, p.ro_va, 176);
   store<u64>(at, p.ro_va + p.ro_size, 184);
   for (let n: u32 = 0; n < NR_BUG_FRAMES; n++) {
-    store<u64>(at + (<usize>n << 4), lp.bugs_va(n), 200);
-    store<u64>(at + (<usize>n << 4), lp.bugs_count(n), 208);
+    store<u64>(at + ((<usize>n) << 4), lp.bugs_va(n), 200);
+    store<u64>(at + ((<usize>n) << 4), lp.bugs_count(n), 208);
   }
   store<u64>(at, p.extable_va, 264);
   store<u64>(at, p.extable_end_va, 272);
@@ -133,8 +147,8 @@ function neighbour(p: Payload, up: bool): Payload {
   let best = no_payload();
   for (let q = first_today(); is_payload(q); q = next_today(q)) {
     const o = livepatch(q).applied_order;
-    if (o == 0 || o == order || (o > order) != up) continue;
-    const nearer = !is_payload(best) || (o < livepatch(best).applied_order) == up;
+    if (o == 0 || o == order || o > order != up) continue;
+    const nearer = !is_payload(best) || o < livepatch(best).applied_order == up;
     if (nearer) best = q;
   }
   return best;
@@ -153,7 +167,8 @@ export function refresh_struct(p: Payload): void {
   store<i32>(at, lp.rc, 4);
   store<u8>(at, <u8>lp.reverted, 8);
   store<u8>(at, <u8>lp.safe_to_reapply, 9);
-  // The lists' heads are the hypervisor's own, which keeps no such list here: ends point to themselves.
+  // The lists' heads are the hypervisor's own, which keeps no such list here: ends point to
+  // themselves.
   link(at, LIST, next_today(p), no_payload(), struct_va(p) + LIST);
   const own = struct_va(p) + APPLIED_LIST;
   if (lp.applied_order == 0) link(at, APPLIED_LIST, no_payload(), no_payload(), own);

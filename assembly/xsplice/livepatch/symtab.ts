@@ -1,7 +1,7 @@
-// The payload's own symbol table (spec/livepatch-today 5.7): for payloads that come after it and for traces.
-// A symbol whose value is the new code of a function "overrides" and may repeat a name; any other is new,
-// and must be new to the hypervisor and to every loaded payload. 24 bytes each, with names behind, in the
-// payload's private memory, as hooks may look at it.
+// The payload's own symbol table (spec/livepatch-today 5.7): for payloads that come after it and
+// for traces. A symbol whose value is the new code of a function "overrides" and may repeat a name;
+// any other is new, and must be new to the hypervisor and to every loaded payload. 24 bytes each,
+// with names behind, in the payload's private memory, as hooks may look at it.
 
 import { EEXIST, ENOMEM } from "../../abi";
 import { SHF_ALLOC, SHF_MERGE, Sym } from "../../hv/elf";

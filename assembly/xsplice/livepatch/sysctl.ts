@@ -1,20 +1,49 @@
-// The livepatch operation of Xen 4.17's sysctl (spec/livepatch-today 7): beside the RFC's, chosen by its number
-// (27, interface version 0x15). Offsets are those in struct xen_sysctl, whose copy is changed in place.
+// The livepatch operation of Xen 4.17's sysctl (spec/livepatch-today 7): beside the RFC's, chosen
+// by its number (27, interface version 0x15). Offsets are those in struct xen_sysctl, whose copy is
+// changed in place.
 
 import {
-  EFAULT, EINVAL, ENOENT, EOPNOTSUPP, LIVEPATCH_ACTION_PAD, LIVEPATCH_CMD, LIVEPATCH_NAME_LEN,
-  LIVEPATCH_NAME_PTR, LIVEPATCH_PAD, LIVEPATCH_STATUS_RC, LIVEPATCH_STATUS_STATE, SYSCTL_U,
-  XEN_LIVEPATCH_NAME_SIZE, XEN_SYSCTL_LIVEPATCH_ACTION, XEN_SYSCTL_LIVEPATCH_GET,
-  XEN_SYSCTL_LIVEPATCH_LIST, XEN_SYSCTL_LIVEPATCH_OP, XEN_SYSCTL_LIVEPATCH_UPLOAD,
-  LIVEPATCH_ACTION_CMD, LIVEPATCH_ACTION_UNLOAD, LIVEPATCH_ACTION_REVERT, LIVEPATCH_ACTION_APPLY,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  EOPNOTSUPP,
+  LIVEPATCH_ACTION_PAD,
+  LIVEPATCH_CMD,
+  LIVEPATCH_NAME_LEN,
+  LIVEPATCH_NAME_PTR,
+  LIVEPATCH_PAD,
+  LIVEPATCH_STATUS_RC,
+  LIVEPATCH_STATUS_STATE,
+  SYSCTL_U,
+  XEN_LIVEPATCH_NAME_SIZE,
+  XEN_SYSCTL_LIVEPATCH_ACTION,
+  XEN_SYSCTL_LIVEPATCH_GET,
+  XEN_SYSCTL_LIVEPATCH_LIST,
+  XEN_SYSCTL_LIVEPATCH_OP,
+  XEN_SYSCTL_LIVEPATCH_UPLOAD,
+  LIVEPATCH_ACTION_CMD,
+  LIVEPATCH_ACTION_UNLOAD,
+  LIVEPATCH_ACTION_REVERT,
+  LIVEPATCH_ACTION_APPLY,
 } from "../../abi";
 import { copy_from_va, is_hypervisor_va } from "../../hv/mem";
 import { refusal, refusal_name, refuse, refuse_at } from "../../hv/refusal";
 import { install_sysctl_op } from "../../hv/sysctl";
 import { xsm_check } from "../../hv/xsm";
 import {
-  PLACE_SYSCTL, REASON_ARG_FAULT, REASON_LP_NAME, REASON_LP_PAD, REASON_NO_SUCH_ID, REASON_UNKNOWN_OP,
-  STEP_APPLY, STEP_GET, STEP_LIST, STEP_REPLACE, STEP_REVERT, STEP_UNLOAD, STEP_UPLOAD,
+  PLACE_SYSCTL,
+  REASON_ARG_FAULT,
+  REASON_LP_NAME,
+  REASON_LP_PAD,
+  REASON_NO_SUCH_ID,
+  REASON_UNKNOWN_OP,
+  STEP_APPLY,
+  STEP_GET,
+  STEP_LIST,
+  STEP_REPLACE,
+  STEP_REVERT,
+  STEP_UNLOAD,
+  STEP_UPLOAD,
 } from "../../reasons";
 import { begin_step, keep_refusal_of } from "../explain";
 import { is_payload, Payload } from "../payload";
@@ -93,9 +122,12 @@ function get(s_off: usize): i32 {
 
 function step_of(cmd: u32): u32 {
   switch (cmd) {
-    case LIVEPATCH_ACTION_UNLOAD: return STEP_UNLOAD;
-    case LIVEPATCH_ACTION_REVERT: return STEP_REVERT;
-    case LIVEPATCH_ACTION_APPLY: return STEP_APPLY;
+    case LIVEPATCH_ACTION_UNLOAD:
+      return STEP_UNLOAD;
+    case LIVEPATCH_ACTION_REVERT:
+      return STEP_REVERT;
+    case LIVEPATCH_ACTION_APPLY:
+      return STEP_APPLY;
   }
   return STEP_REPLACE;
 }
@@ -117,13 +149,16 @@ export function livepatch_op(u_off: usize, domain: i32): i32 {
   const pad = load<u32>(s_off, LIVEPATCH_PAD);
   if (pad != 0) return refuse_name(EINVAL, REASON_LP_PAD, LIVEPATCH_PAD, pad);
   switch (cmd) {
-    case XEN_SYSCTL_LIVEPATCH_UPLOAD: return upload(s_off, domain);
-    case XEN_SYSCTL_LIVEPATCH_GET: return get(s_off);
+    case XEN_SYSCTL_LIVEPATCH_UPLOAD:
+      return upload(s_off, domain);
+    case XEN_SYSCTL_LIVEPATCH_GET:
+      return get(s_off);
     case XEN_SYSCTL_LIVEPATCH_LIST: {
       begin_step(STEP_LIST);
       return list_today(s_off);
     }
-    case XEN_SYSCTL_LIVEPATCH_ACTION: return action(s_off, domain);
+    case XEN_SYSCTL_LIVEPATCH_ACTION:
+      return action(s_off, domain);
   }
   const rc = refuse_at(EOPNOTSUPP, REASON_UNKNOWN_OP, PLACE_SYSCTL, LIVEPATCH_CMD);
   refusal().value = cmd;

@@ -1,11 +1,13 @@
-// Tables that today's payload brings for its own code (spec/livepatch-today 5.4-5.6): bug frames, exception
-// table, module information. Step 11, after the notes.
+// Tables that today's payload brings for its own code (spec/livepatch-today 5.4-5.6): bug frames,
+// exception table, module information. Step 11, after the notes.
 
 import { EINVAL } from "../../abi";
 import { bug_site } from "../../hv/bugframes";
 import { sort_entries } from "../../hv/extable_sort";
 import {
-  HAZARD_BUG_FRAME_STRAY, HAZARD_EXTABLE_STRAY, REASON_LP_MODINFO,
+  HAZARD_BUG_FRAME_STRAY,
+  HAZARD_EXTABLE_STRAY,
+  REASON_LP_MODINFO,
   REASON_XEN_CRASH_MODINFO_EMPTY,
 } from "../../reasons";
 import { ElfFile, refuse_section, section, section_place } from "../elf";
@@ -19,12 +21,17 @@ const EX_ENTRY: u64 = 8;
 
 function bug_section(n: u32): string {
   switch (n) {
-    case 0: return ".bug_frames.0";
-    case 1: return ".bug_frames.1";
-    case 2: return ".bug_frames.2";
-    default: return ".bug_frames.3";
+    case 0:
+      return ".bug_frames.0";
+    case 1:
+      return ".bug_frames.1";
+    case 2:
+      return ".bug_frames.2";
+    default:
+      return ".bug_frames.3";
   }
 }
+
 
 @inline
 export function is_own_text(p: Payload, va: u64): bool {

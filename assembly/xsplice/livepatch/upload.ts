@@ -1,10 +1,19 @@
-// UPLOAD of today's door (spec/livepatch-today 0): the steps in Xen 4.17's order, because the first that fails
-// decides the errno. Everything is built aside; the payload is listed when the last step has succeeded, and a
-// failure gives all of it back.
+// UPLOAD of today's door (spec/livepatch-today 0): the steps in Xen 4.17's order, because the first
+// that fails decides the errno. Everything is built aside; the payload is listed when the last step
+// has succeeded, and a failure gives all of it back.
 
 import {
-  EEXIST, EFAULT, EINVAL, ENOMEM, LIVEPATCH_PAYLOAD_MAX, LIVEPATCH_STATE_CHECKED, LIVEPATCH_UPLOAD_LEN,
-  LIVEPATCH_UPLOAD_PAYLOAD, PERM_R, PERM_W, PERM_X,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  LIVEPATCH_PAYLOAD_MAX,
+  LIVEPATCH_STATE_CHECKED,
+  LIVEPATCH_UPLOAD_LEN,
+  LIVEPATCH_UPLOAD_PAYLOAD,
+  PERM_R,
+  PERM_W,
+  PERM_X,
 } from "../../abi";
 import { register_bugframes, unregister_bugframes } from "../../hv/bugframes";
 import { register_extable, unregister_extable } from "../../hv/extable";
@@ -15,7 +24,11 @@ import { map_pages, unmap_pages } from "../../hv/pages";
 import { PAGE_SHIFT } from "../../hv/param";
 import { refusal, refuse, refuse_at } from "../../hv/refusal";
 import {
-  PLACE_SYSCTL, REASON_ARG_FAULT, REASON_LP_NAME_EXISTS, REASON_NO_MEMORY, REASON_SIZE_LIMIT,
+  PLACE_SYSCTL,
+  REASON_ARG_FAULT,
+  REASON_LP_NAME_EXISTS,
+  REASON_NO_MEMORY,
+  REASON_SIZE_LIMIT,
   REASON_SIZE_ZERO,
 } from "../../reasons";
 import { close_elf, ElfFile, elf_file, open_work } from "../elf";
@@ -62,6 +75,7 @@ function prepare(e: ElfFile, p: Payload): i32 {
   return rc;
 }
 
+
 @inline
 function span(size: u64): u32 {
   return <u32>((size + 0xfff) >> PAGE_SHIFT);
@@ -73,8 +87,8 @@ function map_payload(p: Payload): i32 {
   const text = span(p.text_size);
   const rw = span(p.rw_size);
   const ro = p.mem_pages - text - rw;
-  const rw_off = p.mem_off + (<usize>text << PAGE_SHIFT);
-  const ro_off = rw_off + (<usize>rw << PAGE_SHIFT);
+  const rw_off = p.mem_off + ((<usize>text) << PAGE_SHIFT);
+  const ro_off = rw_off + ((<usize>rw) << PAGE_SHIFT);
   let done = map_pages(root, p.text_va, p.mem_off, text, PERM_R | PERM_X);
   if (done && !map_pages(root, p.rw_va, rw_off, rw, PERM_R | PERM_W)) {
     unmap_pages(root, p.text_va, text);
@@ -87,7 +101,8 @@ function map_payload(p: Payload): i32 {
   return done ? 0 : refuse(ENOMEM, REASON_NO_MEMORY);
 }
 
-/** Gives back what an upload took so far; nothing of the payload is mapped but its private memory. */
+/** Gives back what an upload took so far; nothing of the payload is mapped but its private memory.
+ *  */
 function give_back(p: Payload): void {
   free_private(p, true);
   if (p.mem_pages != 0) free_frames(p.mem_off, p.mem_pages);
@@ -143,13 +158,20 @@ function stage_and_load(p: Payload, handle: u64, size: u32): i32 {
   return rc;
 }
 
-/** `s_off`: the copy of struct xen_sysctl; the name has been read: `len` characters at `name_off`. */
+/** `s_off`: the copy of struct xen_sysctl; the name has been read: `len` characters at `name_off`.
+ *  */
 export function upload_today(s_off: usize, name_off: usize, len: u32, domain: i32): i32 {
   const size = load<u64>(s_off, LIVEPATCH_UPLOAD_LEN);
   const handle = load<u64>(s_off, LIVEPATCH_UPLOAD_PAYLOAD);
   if (size == 0) return refuse_field(EINVAL, REASON_SIZE_ZERO, LIVEPATCH_UPLOAD_LEN, 0, 1);
   if (size > <u64>LIVEPATCH_PAYLOAD_MAX) {
-    return refuse_field(EINVAL, REASON_SIZE_LIMIT, LIVEPATCH_UPLOAD_LEN, size, LIVEPATCH_PAYLOAD_MAX);
+    return refuse_field(
+      EINVAL,
+      REASON_SIZE_LIMIT,
+      LIVEPATCH_UPLOAD_LEN,
+      size,
+      LIVEPATCH_PAYLOAD_MAX,
+    );
   }
   if (handle + size < handle || is_hypervisor_va(handle) || is_hypervisor_va(handle + size - 1)) {
     const rc = refuse_field(EFAULT, REASON_ARG_FAULT, LIVEPATCH_UPLOAD_PAYLOAD, size, 0);

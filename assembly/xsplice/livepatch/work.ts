@@ -1,8 +1,14 @@
-// The work that an ACTION of today's door schedules (spec/livepatch-today 4, 9): done at the rendezvous, all
-// CPUs idle, by the order of hooks and of the built-in apply and revert. The result becomes the payload's rc.
+// The work that an ACTION of today's door schedules (spec/livepatch-today 4, 9): done at the
+// rendezvous, all CPUs idle, by the order of hooks and of the built-in apply and revert. The result
+// becomes the payload's rc.
 
 import {
-  EAGAIN, EBUSY, EINVAL, LIVEPATCH_ACTION_APPLY, LIVEPATCH_ACTION_REPLACE, LIVEPATCH_ACTION_REVERT,
+  EAGAIN,
+  EBUSY,
+  EINVAL,
+  LIVEPATCH_ACTION_APPLY,
+  LIVEPATCH_ACTION_REPLACE,
+  LIVEPATCH_ACTION_REVERT,
   LIVEPATCH_STATE_CHECKED,
 } from "../../abi";
 import { header } from "../../hv/header";
@@ -11,17 +17,36 @@ import { refusal_name, refuse } from "../../hv/refusal";
 import { request_rendezvous } from "../../hv/rendezvous";
 import { schedule_tasklet } from "../../hv/tasklet";
 import {
-  HAZARD_REPLACE_DIRTY, HAZARD_STUCK_PROGRESS, REASON_BUSY, REASON_LP_HOOK_FAILED,
-  REASON_LP_REPLACE_REVERT, REASON_TIMEOUT, REASON_XEN_CRASH_PARTIAL_APPLY,
-  REASON_XEN_CRASH_PARTIAL_REVERT, STEP_APPLY, STEP_REPLACE, STEP_REVERT,
+  HAZARD_REPLACE_DIRTY,
+  HAZARD_STUCK_PROGRESS,
+  REASON_BUSY,
+  REASON_LP_HOOK_FAILED,
+  REASON_LP_REPLACE_REVERT,
+  REASON_TIMEOUT,
+  REASON_XEN_CRASH_PARTIAL_APPLY,
+  REASON_XEN_CRASH_PARTIAL_REVERT,
+  STEP_APPLY,
+  STEP_REPLACE,
+  STEP_REVERT,
 } from "../../reasons";
 import { begin_step } from "../explain";
 import { is_payload, no_payload, Payload, payload_at } from "../payload";
 import { check_expectations } from "./expect";
 import { all_are, patch_functions, revert_functions } from "./patching";
 import {
-  add_hazard, HOOK_APPLY, HOOK_LOAD, HOOK_POSTAPPLY, HOOK_POSTREVERT, HOOK_REVERT, HOOK_UNLOAD,
-  livepatch, pending_action, pending_timeout, pop_applied, set_pending, top_applied,
+  add_hazard,
+  HOOK_APPLY,
+  HOOK_LOAD,
+  HOOK_POSTAPPLY,
+  HOOK_POSTREVERT,
+  HOOK_REVERT,
+  HOOK_UNLOAD,
+  livepatch,
+  pending_action,
+  pending_timeout,
+  pop_applied,
+  set_pending,
+  top_applied,
 } from "./record";
 import { hook_result, run_hook } from "./run_hook";
 import { say, say_count, say_finished, say_metadata, say_result } from "./say";
@@ -30,6 +55,7 @@ import { keep_refusal_today } from "./explain_today";
 
 /** Nanoseconds of an action that does not say. */
 const DEFAULT_TIMEOUT: u32 = 30000000;
+
 
 @inline
 function has_hook(p: Payload, kind: u32): bool {
@@ -61,7 +87,10 @@ function check_consistent(p: Payload, rc: i32, applying: bool): i32 {
   if (all_are(p, (rc == 0) == applying)) return rc;
   if (applying) revert_functions(p);
   else patch_functions(p);
-  return refuse(EINVAL, applying ? REASON_XEN_CRASH_PARTIAL_APPLY : REASON_XEN_CRASH_PARTIAL_REVERT);
+  return refuse(
+    EINVAL,
+    applying ? REASON_XEN_CRASH_PARTIAL_APPLY : REASON_XEN_CRASH_PARTIAL_REVERT,
+  );
 }
 
 function apply_payload(p: Payload): i32 {
