@@ -27,7 +27,7 @@ import { begin_step, keep_refusal, keep_refusal_of } from "./explain";
 import { install_dump } from "./dump";
 import { copy_id, find_payload, first_payload, is_payload, next_payload } from "./payload";
 import { bad_handle, check_id, is_guest_range, sysctl_field, upload } from "./upload";
-import { install_deferred, remove_payload, start_action } from "./work";
+import { expire_waiting, install_deferred, remove_payload, start_action } from "./work";
 
 if (SYSCTL_U + XSPLICE_OP_SIZE > SYSCTL_SIZE) ERROR("the operation outgrows struct xen_sysctl");
 if (XSPLICE_OP_U + XSPLICE_UPLOAD_SIZE > XSPLICE_OP_SIZE) ERROR("upload outgrows the operation");
@@ -165,6 +165,7 @@ export function xsplice_control(op_off: usize, domain: i32): i32 {
     const unknown = cmd > <u32>XEN_SYSCTL_XSPLICE_INFO && refusal().reason == REASON_XSM_DENIED;
     return unknown ? unknown_op(cmd) : denied;
   }
+  expire_waiting();
   const u_off = op_off + XSPLICE_OP_U;
   switch (cmd) {
     case XEN_SYSCTL_XSPLICE_UPLOAD: return upload(u_off, domain);

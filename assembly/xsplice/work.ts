@@ -132,6 +132,16 @@ function give_up(slot: u32): void {
   wake_one();
 }
 
+/** Payloads that wait for another one's rendezvous have no timer of their own: their time is looked at
+ *  whenever somebody asks (R224). */
+export function expire_waiting(): void {
+  for (let p = first_payload(); is_payload(p); p = next_payload(p)) {
+    if (p.pending != WAITING || !is_late(p)) continue;
+    begin_step(step_of(p.cmd));
+    finish(p, refuse_timeout());
+  }
+}
+
 /** UNLOAD, synchronous (R123): refused while something refers to the payload; then everything it owns is
  *  given back and nothing of it is left (K61: the work is killed before the record goes). */
 export function remove_payload(p: Payload): i32 {

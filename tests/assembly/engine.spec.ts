@@ -7,3 +7,4 @@ import "./xsplice/stackcheck.spec";
 import "./xsplice/sysctl.spec";
 import "./xsplice/trampoline.spec";
 import "./xsplice/undo.spec";
+import "./xsplice/work.spec";
