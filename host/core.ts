@@ -36,6 +36,8 @@ export interface CoreExports {
   hv_payload_count(): number;
   hv_payload_get(index: number): number;
   hv_cpu_get(cpu: number): number;
+  hv_cpu_online(cpu: number, online: number): number;
+  hv_interrupt(cpu: number, vector: number): number;
   hv_policy(domain: number, mask: number): number;
   hv_keystore(length: number): number;
   hv_firmware_answer(request: number, verdict: number): void;

@@ -31,6 +31,7 @@ import {
   type TextRange,
 } from "./inspect.js";
 import { type Patched, type PayloadInfo, readMap, readPayloads } from "./map.js";
+import { type Access, readCString, readMemory, writeMemory } from "./memory.js";
 import { decodeRefusal, type Refusal } from "./refusal.js";
 import { decodeSnapshot, encodeSnapshot, fillMemory, type Snapshot } from "./snapshot.js";
 import { Symbols } from "./symbols.js";
@@ -46,7 +47,6 @@ export interface Surroundings {
 
 const BUDGET = 100_000_000n;
 const ARGUMENTS_MAX = 6;
-const PAGE_MASK = 4095n;
 
 /** CPU -1: any that is idle. Domain -1: the hypervisor. */
 const ANY = -1;
@@ -242,22 +242,13 @@ export class Machine implements Hypervisor {
     { domain = ANY }: { readonly domain?: number } = {},
   ): Uint8Array {
     const va = this.table.resolve(target);
-    const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const piece = Math.min(length - done, abi.IO_WINDOW_SIZE);
-      this.demand(
-        this.core.invoke("hv_read", domain, BigInt.asUintN(64, va + BigInt(done)), piece),
-      );
-      bytes.set(this.core.window(piece), done);
-      done += piece;
-    }
-    return bytes;
+    return readMemory(this.access(domain), va, length);
   }
 
   /**
    * Writes memory of the hypervisor, or of a domain, whatever its permissions are.
-   * @throws XenError `bad-address` when a byte of it is not mapped; of more than 64 KiB, whole pieces
-   *   of that size before it are written
+   * @throws XenError `bad-address` when a byte of it is not mapped; of more than 64 KiB, the
+   *   whole pieces of that size before it are written
    */
   write(
     target: Target,
@@ -265,14 +256,11 @@ export class Machine implements Hypervisor {
     { domain = ANY }: { readonly domain?: number } = {},
   ): void {
     const va = this.table.resolve(target);
-    for (let done = 0; done < bytes.length; ) {
-      const piece = Math.min(bytes.length - done, abi.IO_WINDOW_SIZE);
-      this.core.window(piece).set(bytes.subarray(done, done + piece));
-      this.demand(
-        this.core.invoke("hv_write", domain, BigInt.asUintN(64, va + BigInt(done)), piece),
-      );
-      done += piece;
-    }
+    writeMemory(this.access(domain), va, bytes);
+  }
+
+  private access(domain: number): Access {
+    return { core: this.core, domain, demand: (rc) => this.demand(rc) };
   }
 
   /** Where the image's code is mapped, in pieces of whole pages, ascending. */
@@ -283,16 +271,7 @@ export class Machine implements Hypervisor {
   /** The C string at an address, up to its NUL or `limit` bytes. */
   readString(target: Target, limit = 4096): string {
     const va = this.table.resolve(target);
-    const bytes: number[] = [];
-    while (bytes.length < limit) {
-      const at = va + BigInt(bytes.length);
-      const piece = Math.min(limit - bytes.length, 4096 - Number(at & PAGE_MASK));
-      const chunk = this.read(at, piece);
-      const end = chunk.indexOf(0);
-      bytes.push(...(end < 0 ? chunk : chunk.subarray(0, end)));
-      if (end >= 0) break;
-    }
-    return new TextDecoder().decode(new Uint8Array(bytes));
+    return readCString(this.access(ANY), va, limit);
   }
 
   /** Disassembles `count` instructions. The disassembler is loaded on first use. */
@@ -322,6 +301,20 @@ export class Machine implements Hypervisor {
   /** Every CPU: what it does, and the return addresses on its stack. */
   stacks(): CpuStack[] {
     return readStacks(this.core, this.table, this.payloads());
+  }
+
+  /**
+   * Takes a CPU away, or brings it back (R222). CPU 0 stays.
+   * @throws XenError `no-such-cpu`, `cpu-busy` when the CPUs did not stand still in time
+   */
+  setOnline(cpu: number, online: boolean): void {
+    this.demand(this.enter(() => this.core.invoke("hv_cpu_online", cpu, online ? 1 : 0)));
+  }
+
+  /** Requests an interrupt of a CPU, 2 for an NMI; false when the image serves none of this vector. */
+  interrupt(cpu: number, vector: number): boolean {
+    const rc = this.core.invoke("hv_interrupt", cpu, vector);
+    return rc === -abi.ENOENT ? false : this.demand(rc) === 0;
   }
 
   /** The lines in the hypervisor's console ring. */
