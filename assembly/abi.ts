@@ -1,6 +1,6 @@
-// Numbers that both compilers read: asc for the core, tsc for the host. Only plain integer constants,
-// so that neither side keeps a copy. Sources: the RFC's public header (sysctl.h, xsplice.h), Xen's
-// public errno list, and the machine's own border (ABI_VERSION and below).
+// Numbers that both compilers read: asc for the core, tsc for the host. Only plain integer
+// constants, so that neither side keeps a copy. Sources: the RFC's public header (sysctl.h,
+// xsplice.h), Xen's public errno list, and the machine's own border (ABI_VERSION and below).
 
 /** Bumped with every incompatible change of exports, records or snapshot layout. */
 export const ABI_VERSION = 1;
@@ -124,6 +124,7 @@ export const STOP_HALT = 3; // hlt
 export const STOP_GATE = 4; // vmcall (internal: the scheduler answers it)
 export const STOP_SYSCALL = 5; // guest executed syscall (internal)
 export const STOP_CONTEXT = 6; // iretq or sysretq changed the ring: set the context, then go on (internal)
+export const STOP_IPI = 7; // wrote the APIC's ICR: others have something to do (internal)
 
 // Faults: Intel SDM vector numbers.
 export const VECTOR_DE = 0;
@@ -170,7 +171,7 @@ export const REFUSAL_RECORD_SIZE = 1024;
 
 // --- firmware: what the import firmware(request_off) finds at request_off (R72-R79, A14) --------
 // All offsets are linear and valid only during the call. It returns 0: the answer follows through
-// hv_firmware_answer(request, verdict), verdict 0 or a REASON_SIG_*; until then UPLOAD gives -EAGAIN.
+// hv_firmware_answer(request, verdict), verdict 0 or a REASON_SIG_*; until then UPLOAD is -EAGAIN.
 export const FIRMWARE_REQUEST = 0; // u32, never 0
 export const FIRMWARE_HASH = 4; // u32, HASH_ALGO_*
 export const FIRMWARE_DATA_OFF = 8; // what is signed
@@ -271,6 +272,19 @@ export const CPU_INFO_RETIRED = 48;
 export const CPU_INFO_STACK_TOP = 56;
 export const CPU_INFO_REGS = 64;
 export const CPU_INFO_SIZE = 192;
+/** What guests do when the machine runs (BOOT_WORKLOAD). */
+export const WORKLOAD_NONE = 0; // no guests: CPUs work when they are called
+export const WORKLOAD_IDLE = 1;
+export const WORKLOAD_STORM = 2;
+export const WORKLOAD_DOMCTL = 3;
+export const WORKLOAD_DEEP = 4;
+export const WORKLOAD_MIXED = 5;
+export const WORKLOAD_SPIN = 6; // guests that never enter the hypervisor
+export const WORKLOAD_BLOCK = 7;
+export const WORKLOADS = 8;
+/** Where CPUs meet for patching (BOOT_QUIESCE; K62). */
+export const QUIESCE_GUEST_ENTRY = 0;
+export const QUIESCE_RENDEZVOUS = 1;
 /** What an address belongs to. */
 export const REGION_NONE = 0;
 export const REGION_TEXT = 1;
@@ -341,7 +355,8 @@ export const BOOT_PLATFORM = 124; // PLATFORM_*
 export const BOOT_PROFILE_END = 128;
 export const NOPS_P6 = 0;
 export const NOPS_K8 = 1;
-/** Pointers that early boot chooses stay as the file has them; calls through null ones stay indirect. */
+/** Pointers that early boot chooses stay as the file has them; calls through null ones stay
+ *  indirect. */
 export const PLATFORM_NONE = 0;
 /** AMD family 15 with HPET and ACPI timer, xAPIC: what QEMU's PC is to Xen. */
 export const PLATFORM_AMD_K8 = 1;
@@ -445,3 +460,22 @@ export const LIVEPATCH_FUNC_NAME_OFF = 52; // linear, 0 none
 export const LIVEPATCH_FUNC_EXPECT_LEN = 56; // -1: no expectation
 export const LIVEPATCH_FUNC_EXPECT_OFF = 60;
 export const LIVEPATCH_FUNC_RECORD_SIZE = 64;
+
+// --- tests only: guards against races that hv_test_guards takes out (hv/guards.ts) ---------------
+export const GUARD_BARRIER = 1; // patching waits until every CPU is at the patch point (R192)
+export const GUARD_STACK = 2; // no changed code on a stack (R181)
+export const GUARD_NMI_MASK = 4; // no NMI at the patch point (R223)
+export const GUARD_SERIALISE = 8; // decoded code of changed pages is dropped (R218)
+export const GUARD_BUSY = 16; // no action, no unload while work is scheduled (K61)
+export const GUARD_DEADLINE = 32; // `time` ends the rendezvous (R193, R224)
+export const GUARD_HOTPLUG = 64; // a CPU that comes meets the others at the patch point (R222)
+export const GUARD_RELEASE = 128; // everybody is released when the time is over (R193)
+export const GUARD_REINIT = 256; // writable data is as it was loaded when applied again
+/** What hv_violation tells: an invariant of patching that was broken. */
+export const VIOLATION_HALF_WRITTEN = 1; // a CPU was about to execute an instruction being changed
+export const VIOLATION_UNLOADED = 2; // a CPU's rip points into payload space where nothing is
+export const VIOLATION_RETURN = 3; // ... or a return address on its stack does
+export const VIOLATION_LATE = 4; // work is not over although its time is
+export const VIOLATION_BETWEEN = 5; // memory is neither old nor new
+export const VIOLATION_FAULT = 6; // the hypervisor faulted
+export const VIOLATION_STALE = 7; // cached code differs from memory

@@ -1,15 +1,17 @@
-// The front panel: every export of the core, nothing else. Numbers only; records cross in the I/O window
-// at hv_io_off() (abi.ts has their layouts). 0 or -errno, details in the refusal.
+// The front panel: every export of the core, nothing else. Numbers only; records cross in the I/O
+// window at hv_io_off() (abi.ts has their layouts). 0 or -errno, details in the refusal.
 
-import { ABI_VERSION, EBUSY, EFAULT, EINVAL, ENOENT, PERM_R, SYMBOL_MATCHES_MAX } from "./abi";
+import { ABI_VERSION, EFAULT, EINVAL, ENOENT, PERM_R, SYMBOL_MATCHES_MAX, VECTOR_NMI } from "./abi";
 import { site_count } from "./hv/alternatives";
 import { boot_machine } from "./hv/boot";
-import { call_function, check_idle, write_result } from "./hv/call";
+import { call_function, claim_cpu, write_result } from "./hv/call";
 import { take_port } from "./hv/console";
-import { CPU_IDLE, Cpu, cpu_at } from "./hv/cpu";
+import { cpu_at } from "./hv/cpu";
 import { check_domain, enter_domain } from "./hv/domain";
 import { used_end } from "./hv/frames";
 import { header } from "./hv/header";
+import { request_hotplug, drop_hotplug } from "./hv/hotplug";
+import { pend, pend_nmi, send_ipi } from "./hv/interrupt";
 import { make_hypercall } from "./hv/hypercall";
 import { write_cpu, write_info, write_symbol } from "./hv/info";
 import { handle_key, install_keyhandlers } from "./hv/keyhandler";
@@ -19,14 +21,15 @@ import "./hv/panic";
 import { IO_SIZE } from "./hv/param";
 import { clear_refusal, refusal, refuse } from "./hv/refusal";
 import { restored } from "./hv/restore";
-import { run_machine, write_run } from "./hv/sched";
+import { run_machine, run_until_unheld, write_run } from "./hv/sched";
 import { check_cpu } from "./hv/smp";
 import { stage, unstage } from "./hv/staging";
 import { state_hash } from "./hv/state_hash";
 import { find_symbols, match_at, symbol_at } from "./hv/symbols";
 import { install_port_out } from "./hv/x86/system";
+import { install_icr } from "./hv/x86/msr";
 import { set_policy } from "./hv/xsm";
-import { REASON_BAD_ADDRESS, REASON_CPU_BUSY } from "./reasons";
+import { REASON_BAD_ADDRESS } from "./reasons";
 import { refusal_of } from "./xsplice/explain";
 import { set_keystore } from "./xsplice/keystore";
 import { map_count, write_map, write_payload } from "./xsplice/map";
@@ -41,7 +44,11 @@ import { install_xsplice } from "./xsplice/sysctl";
 install_keyhandlers();
 install_port_out(take_port);
 install_xsplice();
+install_icr(send_ipi);
 install_livepatch();
+
+/** Instructions in which every CPU must come by for one to go or to come. */
+const HOTPLUG_BUDGET: u64 = 50000000;
 
 // --- the machine ---------------------------------------------------------------------------------
 
@@ -88,35 +95,24 @@ export function hv_info(): i32 {
 /** Arguments as u64 in I/O; RESULT_* in I/O afterwards. */
 export function hv_call(cpu: u32, va: u64, nargs: u32, budget: u64): i32 {
   clear_refusal();
-  let rc = check_cpu(cpu);
-  if (rc == 0) rc = check_idle(cpu_at(cpu));
+  const rc = check_cpu(cpu);
   if (rc != 0) return rc;
-  call_function(cpu_at(cpu), va, IO_OFF, nargs, budget);
-  write_result(IO_OFF, cpu_at(cpu));
+  const on = claim_cpu(<i32>cpu);
+  if (on == null) return -refusal().errno;
+  call_function(on, va, IO_OFF, nargs, budget);
+  write_result(IO_OFF, on);
   return 0;
-}
-
-/** The CPU asked for, or the first idle one; null and a refusal when there is none. */
-function choose_cpu(cpu: i32): Cpu | null {
-  for (let id: u32 = 0; cpu < 0 && id < header().nr_cpus; id++) {
-    if (cpu_at(id).state == CPU_IDLE) return cpu_at(id);
-  }
-  if (cpu < 0) {
-    refuse(EBUSY, REASON_CPU_BUSY);
-    return null;
-  }
-  if (check_cpu(<u32>cpu) != 0 || check_idle(cpu_at(<u32>cpu)) != 0) return null;
-  return cpu_at(<u32>cpu);
 }
 
 /** A hypercall of a domain, on a CPU (-1: any). Arguments and result as in hv_call. */
 export function hv_hypercall(domain: i32, cpu: i32, nr: u64, nargs: u32, budget: u64): i32 {
   clear_refusal();
-  const failed = check_domain(domain);
-  if (failed != 0) return failed;
-  const on = choose_cpu(cpu);
+  let rc = check_domain(domain);
+  if (rc == 0 && cpu >= 0) rc = check_cpu(<u32>cpu);
+  if (rc != 0) return rc;
+  const on = claim_cpu(cpu);
   if (on == null) return -refusal().errno;
-  const rc = make_hypercall(on, domain, nr, IO_OFF, nargs, budget);
+  rc = make_hypercall(on, domain, nr, IO_OFF, nargs, budget);
   if (rc == 0) write_result(IO_OFF, on);
   return rc;
 }
@@ -129,12 +125,28 @@ export function hv_run(instructions: u64, ns: u64): i32 {
   return 0;
 }
 
+/** Takes a CPU away or brings it back (R222): 0, or a refusal when the others did not stand still in time. */
+export function hv_cpu_online(cpu: u32, online: u32): i32 {
+  clear_refusal();
+  const rc = request_hotplug(cpu, online != 0);
+  if (rc <= 0) return rc;
+  return run_until_unheld(HOTPLUG_BUDGET) ? 0 : drop_hotplug(cpu);
+}
+/** Requests an interrupt of a CPU (vector 2: an NMI). -ENOENT when the image serves none of it. */
+export function hv_interrupt(cpu: u32, vector: u32): i32 {
+  clear_refusal();
+  const rc = check_cpu(cpu);
+  if (rc != 0) return rc;
+  const asked = vector == VECTOR_NMI ? pend_nmi(cpu_at(cpu)) : pend(cpu_at(cpu), vector);
+  return asked ? 0 : -ENOENT;
+}
+
 /** CPU_INFO_* in I/O. */
 export function hv_cpu_get(cpu: u32): i32 {
   clear_refusal();
-  const rc = check_cpu(cpu);
-  if (rc == 0) write_cpu(IO_OFF, cpu_at(cpu));
-  return rc;
+  if (cpu >= header().nr_cpus) return check_cpu(cpu);
+  write_cpu(IO_OFF, cpu_at(cpu));
+  return 0;
 }
 
 /** 0, or -ENOENT when the key has no handler. */

@@ -41,6 +41,10 @@ export interface CoreExports {
   hv_policy(domain: number, mask: number): number;
   hv_keystore(length: number): number;
   hv_firmware_answer(request: number, verdict: number): void;
+  hv_livepatch_count(): number;
+  hv_livepatch_get(index: number): number;
+  hv_livepatch_func(index: number, i: number): number;
+  hv_livepatch_refusal(index: number): number;
   hv_state_hash(): bigint;
   hv_restored(): number;
 }

@@ -383,4 +383,9 @@ export class Machine implements Hypervisor {
   settled(): Promise<void> {
     return this.desk.settled();
   }
+
+  /** For parts of this library that need records which the class has no method for. */
+  inside<T>(work: (core: Core) => T): T {
+    return work(this.core);
+  }
 }

@@ -13,8 +13,10 @@ import { Cpu, cpu_at } from "./cpu";
 import { check_features, take_features, tell_features } from "./cpu_features";
 import { boot_current } from "./current";
 import { boot_domains, enter_domain } from "./domain";
+import { boot_entries } from "./entries";
 import { sort_image_extable } from "./extable_sort";
 import { free_frames, OWNER_FREE } from "./frames";
+import { boot_guests, check_workload } from "./guest";
 import { HEADER_MAGIC, header, VERSION_MAX, VERSION_OFF } from "./header";
 import { boot_hypercalls } from "./hypercall";
 import { copy_segments, find_build_id, known_symbol, map_image } from "./image";
@@ -108,7 +110,8 @@ function boot_image(f: ImageFile): i32 {
   note_text();
   find_build_id(f);
   boot_hypercalls();
-  return 0;
+  boot_entries();
+  return check_workload();
 }
 
 /** The image's exception table: as far as its two symbols lie in one section. */
@@ -170,8 +173,9 @@ function build(boot: usize): i32 {
   if (rc == 0) rc = boot_cpus();
   if (rc != 0) return rc;
   boot_version();
+  rc = boot_guests();
   header().magic = HEADER_MAGIC;
-  return 0;
+  return rc;
 }
 
 /** Boots the image at `off` with the parameters at `boot` (BOOT_*). 0 or -errno. */

@@ -1,7 +1,7 @@
 // One record per CPU: architectural state (Intel SDM vol. 1 ch. 3), the fault latch, and what the
 // hypervisor keeps per CPU. The interpreter (hv/x86) owns the first half, the scheduler the second.
-// General registers are in encoding order (rax rcx rdx rbx rsp rbp rsi rdi r8..r15), so that register
-// n is at offset 8 * n.
+// General registers are in encoding order (rax rcx rdx rbx rsp rbp rsi rdi r8..r15), so that
+// register n is at offset 8 * n.
 
 import { CPU_SIZE, CPUS_OFF } from "./layout";
 
@@ -52,9 +52,26 @@ export class Cpu {
   stop: u32; // 340: STOP_* of the last run
   deadline: u64; // 344: retired count at which the present run ends
   budget: u64; // 352
+  // What the scheduler keeps.
+  live: u32; // 360: runs an idle loop or a guest of its own; else it only works when it is called
+  halted: u32; // 364: in HLT, until an interrupt
+  waiting: u32; // 368: GATE_* of the patch point where it waits, rip still at the gate
+  idling: u32; // 372: past the idle loop's patch point
+  nmi_pending: u32; // 376
+  borrowed: u32; // 380: does a call for the host; its own context is saved
+  nmi_frame_va: u64; // 384: lowest word of the frame of the NMI in service, 0 none
+  irr0: u64; irr1: u64; irr2: u64; irr3: u64; // 392: interrupts requested, one bit a vector
+  excursion: u32; // 424: serves an interrupt although nothing else runs here
+  serialised: u32; // 428: times it has gone on from a patch point
+  result_rax: u64; // 432: of the last call
+  result_rip: u64; // 440
+  interrupted: u32; // 448: took an interrupt while it waited
+  crashed: u32; // 452: a fault that nothing expected; runs no more
 
   /** XMM registers, 16 bytes each, at 512. */
   @inline get xmm_off(): usize { return changetype<usize>(this) + 512; }
+  /** The context of a borrowed CPU, at 1024. */
+  @inline get saved_off(): usize { return changetype<usize>(this) + 1024; }
 }
 if (offsetof<Cpu>("rip") != CPU_RIP) ERROR("Cpu.rip");
 if (offsetof<Cpu>("rflags") != CPU_RFLAGS) ERROR("Cpu.rflags");

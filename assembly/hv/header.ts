@@ -1,5 +1,5 @@
-// The machine's header: what boot was asked for, what it found, counters and virtual time. One page at
-// the bottom of linear memory; the host reads a few fields through exports, never by offset.
+// The machine's header: what boot was asked for, what it found, counters and virtual time. One page
+// at the bottom of linear memory; the host reads a few fields through exports, never by offset.
 
 import { HEADER_OFF } from "./layout";
 
@@ -43,7 +43,7 @@ export class Header {
   pad0: u32;
   next_timer_ns: u64;
   call_depth: u32;
-  frame_hint: u32; // no frame below this index is free (hv/frames.ts); derived, not counted as state
+  frame_hint: u32; // no frame below this index is free (hv/frames.ts); derived, not counted
   // More image facts, each 0 when the image has none.
   regions_off: u64; // region table in frames (hv/regions.ts)
   regions_count: u32;
@@ -64,7 +64,32 @@ export class Header {
   pad2: u32;
   work_deadline_ns: u64; // 0: no bound
   version_len: u32;
-  workload: u32;
+  workload: u32; // WORKLOAD_*
+  // The image's entries (hv/entries.ts), each 0 when it has none.
+  lstar_enter_va: u64;
+  event_check_va: u64;
+  call_function_va: u64;
+  timer_va: u64;
+  nmi_va: u64;
+  idle_loop_va: u64;
+  test_all_events_va: u64;
+  online_map_va: u64;
+  // Scheduler.
+  live_cpus: u32; // CPUs that run on their own
+  in_call: u32; // the host's call is under way
+  kicked: u32; // a CPU was sent to where tasklets run
+  tail_count: u32; // CPUs that have reached the tail of the present time rendezvous
+  tail_armed: u32; // they wait there
+  hold: u32; // hotplug: 1 + CPU that comes or goes, 0 none
+  hold_online: u32;
+  test_guards: u32; // GUARD_* that a test has taken out
+  crashes: u32; // CPUs that stopped on a fault
+  torn: u32; // code is being changed (hv/preempt.ts)
+  torn_lo_va: u64;
+  torn_hi_va: u64;
+  violation: u32; // VIOLATION_*, 0 none
+  violation_cpu: u32;
+  violation_va: u64;
   // 2048: build-id, BUILD_ID_MAX bytes; 2112: version string, VERSION_MAX bytes, NUL-terminated
 }
 if (offsetof<Header>() > 2048) ERROR("Header outgrows the first half of its page");

@@ -111,6 +111,8 @@ export function make_hypercall(
   if (entry == 0 && nr == HYPERVISOR_SYSCTL) {
     enter_domain(domain, false);
     cpu.rax = <u64>(<i64>do_sysctl(nargs == 0 ? 0 : load<u64>(args_off), domain));
+    cpu.result_rax = cpu.rax;
+    cpu.result_rip = cpu.rip;
     cpu.stop = STOP_RETURN;
     cpu.budget = 0;
     return 0;

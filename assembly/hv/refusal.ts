@@ -3,6 +3,7 @@
 // a copy per payload and a ring of 16 for uploads that never became one (A14). Not part of the
 // state that a failed operation must leave unchanged.
 
+import { header } from "./header";
 import { REFUSAL_SIZE, SCRATCH_OFF } from "./layout";
 import { NAME_MAX } from "./param";
 
@@ -80,4 +81,15 @@ export function refusal_name(name_off: usize, limit: usize): void {
     i++;
   }
   store<u8>(to + i, 0);
+}
+
+/** The refusal of the host's hypercall, while other CPUs' work writes its own. */
+const KEPT = memory.data(1024);
+if (REFUSAL_SIZE != 1024) ERROR("a refusal outgrows its copy");
+
+export function keep_refusal_of_call(): void {
+  if (header().in_call != 0) memory.copy(KEPT, SCRATCH_OFF, REFUSAL_SIZE);
+}
+export function restore_refusal_of_call(): void {
+  if (header().in_call != 0) memory.copy(SCRATCH_OFF, KEPT, REFUSAL_SIZE);
 }

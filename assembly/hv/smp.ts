@@ -20,7 +20,7 @@ import { NAME_OFF } from "./layout";
 export const RFLAGS_RESET: u64 = 0x2;
 export const RFLAGS_IF: u64 = 0x200;
 /** Xen's selectors: 64-bit code of ring 0. */
-const HYPERVISOR_CS: u16 = 0xe008;
+export const HYPERVISOR_CS: u16 = 0xe008;
 /** PE, MP, ET, NE, WP, AM, PG; PAE, PGE, OSFXSR, OSXMMEXCPT; SCE, LME, LMA, NXE. (SDM vol. 3,
  *  2.5) */
 const CR0: u64 = 0x80050033;
@@ -72,7 +72,7 @@ function boot_per_cpu(): i32 {
 }
 
 /** State of a CPU that was just switched on: idle, interrupts on, all registers zero. */
-function reset_cpu(id: u32): Cpu {
+export function reset_cpu(id: u32): Cpu {
   const cpu = cpu_at(id);
   memory.fill(changetype<usize>(cpu), 0, CPU_SIZE);
   cpu.id = id;
@@ -93,23 +93,28 @@ export function set_current(cpu: Cpu, domain: i32): void {
   fill_cpu_info(cpu, per_cpu_offset(cpu.id));
 }
 
+/** Sets or clears a CPU's bit in the image's cpu_online_map, when it has one. */
+export function tell_online(id: u32, online: bool): void {
+  const map = known_symbol("cpu_online_map");
+  const word = map + (<u64>(id >> 6) << 3);
+  const off: usize = map == 0 ? 0 : peek_off(word);
+  if (off == 0 || !is_mapped(word, 8, PERM_W)) return;
+  const bit = <u64>1 << (id & 63);
+  poke_u64(word, online ? load<u64>(off) | bit : load<u64>(off) & ~bit);
+}
+
 export function boot_cpus(): i32 {
   const h = header();
   const rc = boot_per_cpu();
   if (rc != 0) return rc;
   const idle = known_symbol("idle_vcpu");
-  const online = known_symbol("cpu_online_map");
   for (let id: u32 = 0; id < h.nr_cpus; id++) {
     const cpu = reset_cpu(id);
     const failed = boot_stack(cpu);
     if (failed != 0) return failed;
     set_current(cpu, -1);
     if (idle != 0) poke_u64(idle + (<u64>id << 3), cpu.current_va);
-    const word = online + (<u64>(id >> 6) << 3);
-    const off: usize = online == 0 ? 0 : peek_off(word);
-    if (off != 0 && is_mapped(word, 8, PERM_W)) {
-      poke_u64(word, load<u64>(off) | (<u64>1 << (id & 63)));
-    }
+    tell_online(id, true);
   }
   return 0;
 }

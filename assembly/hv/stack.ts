@@ -15,6 +15,7 @@ import { Cpu } from "./cpu";
 
 /** Distances below the top. */
 export const INFO_GUEST_REGS: u64 = 264; // struct cpu_user_regs, 200 bytes
+export const INFO_RIP: u64 = 136; // cpu_user_regs.rip: an interrupt's frame is rip to ss
 export const INFO_PROCESSOR_ID: u64 = 64;
 export const INFO_CURRENT_VCPU: u64 = 56;
 export const INFO_PER_CPU_OFFSET: u64 = 48;

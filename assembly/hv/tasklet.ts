@@ -3,6 +3,7 @@
 // snapshot: it names its function by number (hv/hooks.ts).
 
 import { header } from "./header";
+import { keep_refusal_of_call, restore_refusal_of_call } from "./refusal";
 import { run_tasklet_hook } from "./hooks";
 import { TASKLETS_OFF, TASKLET_SIZE } from "./layout";
 import { NR_TASKLETS } from "./param";
@@ -70,4 +71,14 @@ export function run_tasklet(): bool {
   header().nr_tasklets--;
   run_tasklet_hook(id, data);
   return true;
+}
+
+/** Runs all that are pending, as a CPU does before it enters its guest or idles. Why a hypercall was refused
+ *  that is still on its way back to the host is not forgotten over it. */
+export function run_tasklets(): void {
+  header().kicked = 0;
+  if (header().nr_tasklets == 0) return;
+  keep_refusal_of_call();
+  for (let i: u32 = 0; i < NR_TASKLETS && run_tasklet(); i++) continue;
+  restore_refusal_of_call();
 }
