@@ -7,9 +7,9 @@ import {
   Nhdr, NHDR_SIZE, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE, SHT_NOTE, phdr_at, shdr_at,
 } from "./elf";
 import { alloc_frames, OWNER_IMAGE } from "./frames";
-import { BUILD_ID_MAX, BUILD_ID_OFF, header } from "./header";
+import { BUILD_ID_MAX, BUILD_ID_OFF, header, Header } from "./header";
 import { ImageFile } from "./image_file";
-import { peek_off } from "./mem";
+import { peek_off, poke } from "./mem";
 import { map_pages } from "./pages";
 import { PAGE_SHIFT, PAGE_SIZE } from "./param";
 import { refuse } from "./refusal";
@@ -70,6 +70,17 @@ export function known_symbol(name: string): u64 {
   return index < 0 || match_count() != 1 ? 0 : symbol(index).va;
 }
 
+/** Tells the image its own id, as Xen's version.c finds it out while it boots (livepatch-today 7.4):
+ *  where it is and how long. What is handed over lies in the note that was found. */
+function tell_build_id(): void {
+  const pointer = known_symbol("common/version.c#build_id_p");
+  const length = known_symbol("common/version.c#build_id_len");
+  if (pointer == 0 || length == 0) return;
+  const h = changetype<usize>(header());
+  poke(pointer, h + offsetof<Header>("build_id_va"), 8);
+  poke(length, h + offsetof<Header>("build_id_len"), 4);
+}
+
 /** Looks for a GNU build-id among the notes at `off`; `va` is where they are mapped. (gABI ch.
  *  5) */
 function find_note(off: usize, size: u64, va: u64): bool {
@@ -85,6 +96,7 @@ function find_note(off: usize, size: u64, va: u64): bool {
       header().build_id_len = note.n_descsz;
       header().build_id_va = va + desc;
       memory.copy(BUILD_ID_OFF, off + <usize>desc, <usize>note.n_descsz);
+      tell_build_id();
       return true;
     }
     if (next >= size) return false;
