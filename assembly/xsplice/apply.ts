@@ -10,6 +10,7 @@ import { refusal, refuse } from "../hv/refusal";
 import { REASON_BUSY, REASON_FOREIGN_BYTES, REASON_NOT_TOP, REASON_NO_VA, REASON_OLD_CODE } from "../reasons";
 import { check_payload } from "./check";
 import { next_apply_order, payload_on_top, replaces } from "./conflict";
+import { fix_up } from "./fixups";
 import {
   load_field, relocated_value, replaced_field, shifted_value, store_field,
 } from "./howto";
@@ -74,6 +75,8 @@ export function prepare_apply(p: Payload): i32 {
     }
     make_new(s);
   }
+  rc = fix_up(p, true);
+  assert(rc == 0); // the check has just examined them
   collect_ranges(p, false);
   return 0;
 }

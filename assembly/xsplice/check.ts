@@ -18,6 +18,7 @@ import {
 } from "../reasons";
 import { check_conflicts, check_overlaps } from "./conflict";
 import { field_holds, relocated_value, shifted_value } from "./howto";
+import { fix_up } from "./fixups";
 import { check_ident } from "./ident";
 import { add_bug_places, bug_trampolines, hop_possible } from "./island";
 import { payload_perms } from "./memory";
@@ -154,6 +155,8 @@ function questions(p: Payload, entries: bool): i32 {
   if (rc != 0) return rc;
   // The payload is for this build.
   rc = find_places(p);
+  if (rc != 0) return rc;
+  rc = fix_up(p, false);
   if (rc != 0) return rc;
   // Every symbol is known, every address agrees with it.
   for (let i: u32 = 0; i < p.splices_count; i++) {

@@ -262,8 +262,9 @@ export function check_code(p: Payload, va: u64, old: bool): i32 {
   // K13, K15: paired by index; what is compared with memory still needs its safety data.
   const n = code.n_patches;
   if (code.n_sections != n) return refuse_counts(old, code.n_sections, n);
-  if (!old && code.n_relocs != n) return refuse_counts(old, code.n_relocs, n);
-  const relocs: usize = old ? 1 : array_off(p, code.relocs, n, XSPLICE_RELOC_SIZE, old);
+  const n_relocs: u32 = old ? 0 : code.n_relocs;
+  if (!old && n_relocs < n) return refuse_counts(old, n_relocs, n);
+  const relocs: usize = array_off(p, code.relocs, n_relocs, XSPLICE_RELOC_SIZE, old);
   if (relocs == 0) return -EFAULT;
   const sections = array_off(p, code.sections, n, XSPLICE_SECTION_SIZE, old);
   if (sections == 0) return -EFAULT;
@@ -276,6 +277,11 @@ export function check_code(p: Payload, va: u64, old: bool): i32 {
     if (rc == 0) rc = check_patch(p, patch_off, i, old);
     if (rc == 0 && !old) rc = check_reloc(p, reloc_off, i);
     if (rc == 0 && !old) rc = check_pair(p, reloc_off, patch_off, i);
+    if (rc != 0) return rc;
+  }
+  // K13's extension: relocs behind the paired ones fix fields inside inline patches (fixups.ts).
+  for (let i = n; i < n_relocs; i++) {
+    const rc = check_reloc(p, relocs + <usize>i * <usize>XSPLICE_RELOC_SIZE, i);
     if (rc != 0) return rc;
   }
   return 0;

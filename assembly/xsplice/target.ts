@@ -102,6 +102,15 @@ function resolve_symbol(p: Payload, symbol_va: u64, hint_va: u64, place: u32, in
   return 0;
 }
 
+/** The address of the symbol that a struct xsplice_symbol names: resolved_va() afterwards. */
+export function resolve_value(p: Payload, symbol_va: u64, place: u32, index: u32): i32 {
+  return resolve_symbol(p, symbol_va, 0, place, index);
+}
+@inline
+export function resolved_va(): u64 {
+  return found_va;
+}
+
 export function name_symbol(index: i32): void {
   if (index >= 0) refusal_name(<usize>symbol(index).name, symbol(index).name_len);
 }

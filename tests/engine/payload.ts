@@ -41,6 +41,8 @@ export interface PayloadSpec {
   id?: string;
   places: readonly Place[];
   old?: readonly Place[];
+  /** Relocs behind the paired ones (K13): fields inside inline patches. */
+  fixups?: readonly Pick<Place, "symbol" | "relocAddr" | "target" | "added" | "howto">[];
   /** The payload's own build-id. */
   buildId?: Uint8Array;
 }
@@ -132,15 +134,16 @@ class Builder {
     return at;
   }
 
-  code(places: readonly Place[], old: boolean): number {
+  code(places: readonly Place[], old: boolean, fixups: PayloadSpec["fixups"] = []): number {
     const n = places.length;
+    const all = n + fixups.length;
     const code = this.structs.room(abi.XSPLICE_CODE_SIZE);
-    const relocs = this.structs.room(n * abi.XSPLICE_RELOC_SIZE);
+    const relocs = this.structs.room(all * abi.XSPLICE_RELOC_SIZE);
     const sections = this.structs.room(n * abi.XSPLICE_SECTION_SIZE);
     const patches = this.structs.room(n * abi.XSPLICE_PATCH_SIZE);
     if (!old) {
       this.pointer(STRUCTS, code, STRUCTS, relocs);
-      this.structs.u32(code + 8, n);
+      this.structs.u32(code + 8, all);
     }
     this.pointer(STRUCTS, code + 16, STRUCTS, sections);
     this.structs.u32(code + 24, n);
@@ -151,10 +154,13 @@ class Builder {
       this.section(sections + i * abi.XSPLICE_SECTION_SIZE, place);
       this.patch(patches + i * abi.XSPLICE_PATCH_SIZE, place);
     });
+    fixups.forEach((fixup, i) => {
+      this.reloc(relocs + (n + i) * abi.XSPLICE_RELOC_SIZE, fixup);
+    });
     return code;
   }
 
-  private reloc(at: number, place: Place): void {
+  private reloc(at: number, place: Omit<Place, "content" | "size">): void {
     this.structs.u64(at, place.relocAddr ?? 0n);
     if (place.symbol !== undefined) this.pointer(STRUCTS, at + 8, STRUCTS, this.symbol(place.symbol));
     this.structs.u64(at + 16, place.target ?? 0n);
@@ -230,7 +236,7 @@ export function buildPayload(spec: PayloadSpec): Uint8Array {
   const root = b.root.room(abi.XSPLICE_SIZE);
   b.pointer(ROOT, root + 8, RODATA, b.rodata.string(spec.name ?? "test"));
   b.pointer(ROOT, root + 16, RODATA, b.rodata.string(spec.id ?? BUILD_ID));
-  b.pointer(ROOT, root + 32, STRUCTS, b.code(spec.places, false));
+  b.pointer(ROOT, root + 32, STRUCTS, b.code(spec.places, false, spec.fixups));
   if (spec.old) b.pointer(ROOT, root + 40, STRUCTS, b.code(spec.old, true));
   const symbols = new Bytes();
   symbols.room(24 * 5);

@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { APPLIED, Bench, CHECKED, LOADED, REVERTED, sample } from "./support.js";
+import * as abi from "../../host/abi.js";
+import { hex, inline } from "./payload.js";
+import { APPLIED, Bench, CHECKED, LOADED, refused, REVERTED, sample } from "./support.js";
 
 interface Row {
   payload: string;
@@ -125,6 +127,24 @@ describe("every way to patch", () => {
     assert.throws(() => b.machine.read(island, 1), /.*/, "the island is gone");
     await b.xc.unload("p");
     assert.equal(b.machine.stateHash(), empty);
+  });
+
+  test("K13: fields inside inline code that refer to the hypervisor", async () => {
+    const b = await Bench.boot();
+    const at = b.machine.symbols.resolve("check_even");
+    // call account_tick; ret, over the beginning of check_even
+    const code = inline("check_even", 24, 0, hex("e800000000 c3"));
+    const rel32 = { flag: abi.XSPLICE_HOWTO_FLAG_PC_REL, size: 4, mask: 0xffffffffn };
+    const fixup = { symbol: "account_tick", relocAddr: at + 1n, added: -4n, howto: rel32 };
+    await b.load("p", { places: [code], fixups: [fixup] });
+    assert.equal(b.call("check_even", 41n), 42n);
+    await b.xc.revertAndWait("p");
+    assert.equal(b.call("check_even", 9n), -22n);
+    // only inside the new bytes
+    await b.upload("q", { places: [code], fixups: [{ ...fixup, relocAddr: at + 3n }] });
+    await refused(b.xc.checkAndWait("q"), abi.EINVAL, "patch-address");
+    await b.upload("r", { places: [code], fixups: [{ ...fixup, symbol: "nobody" }] });
+    await refused(b.xc.checkAndWait("r"), abi.ENOENT, "sym-missing");
   });
 
   test("R13, K23: the BUG trampoline catches who gets into the dead body", async () => {

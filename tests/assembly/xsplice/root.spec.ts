@@ -210,7 +210,7 @@ describe("struct xsplice_code", () => {
     bad_pointer(tables, CODE + 32, PLACE_XSPLICE_CODE);
   });
   it("has equal counts (K13)", () => {
-    field(CODE + 8, 2, EINVAL, REASON_COUNT_MISMATCH, PLACE_XSPLICE_CODE);
+    field(CODE + 8, 0, EINVAL, REASON_COUNT_MISMATCH, PLACE_XSPLICE_CODE);
     field(CODE + 24, 0, EINVAL, REASON_COUNT_MISMATCH, PLACE_XSPLICE_CODE);
     field(CODE + 40, 0xffffffff, EINVAL, REASON_COUNT_MISMATCH, PLACE_XSPLICE_CODE);
   });
