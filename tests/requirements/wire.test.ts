@@ -147,7 +147,7 @@ describe("UPLOAD", () => {
     for (const first of [0, 1]) {
       const { machine, files, answers } = await undecided();
       const at = RAM + 0x10000n;
-      files.forEach((file, domain) => machine.write(at, file, { domain }));
+      for (const [domain, file] of files.entries()) machine.write(at, file, { domain });
       const send = (domain: number): [number, string] => {
         const size = BigInt((files[domain] as Uint8Array).length);
         const op = { op: "upload", id: wireId("p"), size, payload: at } as const;
