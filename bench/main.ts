@@ -3,6 +3,7 @@
 // measured here (no xen-syms, no gcc) is left out.
 
 import { interpreter } from "./cases/interp.js";
+import { applyMany } from "./cases/large.js";
 import { boot, bootXenSyms, cliList, uploadCycle } from "./cases/machine.js";
 import { relocations } from "./cases/relocations.js";
 import { symbols } from "./cases/symbols.js";
@@ -18,6 +19,7 @@ const CASES: readonly Case[] = [
   { rows: ["boot"], run: boot },
   { rows: ["boot-xen-syms"], run: bootXenSyms },
   { rows: ["upload-cycle"], run: uploadCycle },
+  { rows: ["apply-10000", "stop-10000"], run: applyMany },
   { rows: ["cli-list"], run: cliList },
   { rows: ["relocations"], run: relocations },
   { rows: ["symbol-by-name", "symbol-by-address"], run: symbols },

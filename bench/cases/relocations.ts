@@ -1,13 +1,9 @@
 // The relocation pass of the loader alone, on a million entries: bench/assembly/relocations.ts,
 // compiled as the core is, against the same loop in C. The results are compared byte for byte.
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { compile } from "../compile.js";
 import { alternate, type Row, rate, timed } from "../measure.js";
 import { Native } from "../native.js";
-import { ROOT } from "../root.js";
 
 const COUNT = 1_000_000;
 const PASSES = 5;
@@ -18,36 +14,8 @@ interface Pass {
   checksum(): bigint;
 }
 
-/** Compiles with the options of the core's release build. */
-function compile(): WebAssembly.Module {
-  const directory = mkdtempSync(join(tmpdir(), "xsplice-bench-"));
-  try {
-    const { options, targets } = JSON.parse(readFileSync(join(ROOT, "asconfig.json"), "utf8"));
-    const out = join(directory, "relocations.wasm");
-    const asc = join(ROOT, "node_modules/assemblyscript/bin/asc.js");
-    const flags = [
-      ["--config", join(directory, "none.json")],
-      ["--runtime", options.runtime],
-      ["--memoryBase", options.memoryBase],
-      ["--initialMemory", options.initialMemory],
-      ["--use", options.use[0]],
-      ["--optimizeLevel", targets.release.optimizeLevel],
-      ["-o", out],
-    ];
-    const args = [asc, "bench/assembly/relocations.ts", ...flags.flat().map(String)];
-    const { status } = spawnSync(process.execPath, args, {
-      cwd: ROOT,
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    if (status !== 0) throw new Error("asc cannot compile bench/assembly/relocations.ts");
-    return new WebAssembly.Module(readFileSync(out));
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
 export async function relocations(): Promise<Row> {
-  const module = compile();
+  const module = compile("relocations");
   const hv: Record<string, () => never> = {};
   for (const { name } of WebAssembly.Module.imports(module)) {
     hv[name] = () => {

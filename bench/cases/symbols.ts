@@ -1,10 +1,11 @@
-// Symbol look-ups through the core's exports, as explanations and the command line make them, on
-// the largest symbol table at hand.
+// Symbol look-ups through the core's exports, as explanations and the command line make them, among
+// 200,000 symbols.
 
 import { createMachine, type Machine } from "../../host/index.js";
+import { image } from "../generate.js";
 import { alternate, type Row, rate, timed } from "../measure.js";
-import { findXenSyms } from "./machine.js";
 
+const SYMBOLS = 200_000;
 const COUNT = 100_000;
 
 /** The raw exports: what is measured is the core, not the objects that the library makes. */
@@ -19,8 +20,7 @@ function rawOf(machine: Machine): { exports: Raw; window: Uint8Array } {
 }
 
 export async function symbols(): Promise<Row[]> {
-  const image = findXenSyms();
-  const machine = await createMachine(image ? { image } : {});
+  const machine = await createMachine({ image: image(SYMBOLS) });
   const all = [...machine.symbols];
   const { exports, window } = rawOf(machine);
   const picked = Array.from({ length: COUNT }, (_, i) => all[(i * 7919) % all.length]);
