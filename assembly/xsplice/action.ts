@@ -1,7 +1,7 @@
-// The state machine of a payload (requirements.md A7, R125-R130), as one table. Rows are the states that
-// decide, columns the four commands. An error keeps its place in the life of the payload: GET shows
-// -errno, and what is legal next follows from the state before it (old_status) and the command that
-// failed (K45).
+// The state machine of a payload (requirements.md A7, R125-R130), as one table. Rows are the states
+// that decide, columns the four commands. An error keeps its place in the life of the payload: GET
+// shows -errno, and what is legal next follows from the state before it (old_status) and the
+// command that failed (K45).
 //
 //                     CHECK            UNLOAD            REVERT            APPLY
 //   upload -> LOADED ------> CHECKED -----------> (gone)
@@ -12,14 +12,30 @@
 // RUN: accepted, PROGRESS now, done when the machine runs (R92, R122). GONE: done at once (R123).
 
 import {
-  EBUSY, EINVAL, ENOSYS, XSPLICE_ACTION_APPLY, XSPLICE_ACTION_CHECK, XSPLICE_ACTION_REVERT,
-  XSPLICE_ACTION_UNLOAD, XSPLICE_STATUS_APPLIED, XSPLICE_STATUS_CHECKED, XSPLICE_STATUS_LOADED,
-  XSPLICE_STATUS_PROGRESS, XSPLICE_STATUS_REVERTED,
+  EBUSY,
+  EINVAL,
+  ENOSYS,
+  XSPLICE_ACTION_APPLY,
+  XSPLICE_ACTION_CHECK,
+  XSPLICE_ACTION_REVERT,
+  XSPLICE_ACTION_UNLOAD,
+  XSPLICE_STATUS_APPLIED,
+  XSPLICE_STATUS_CHECKED,
+  XSPLICE_STATUS_LOADED,
+  XSPLICE_STATUS_PROGRESS,
+  XSPLICE_STATUS_REVERTED,
 } from "../abi";
 import { refusal, refuse, refuse_at } from "../hv/refusal";
 import {
-  PLACE_SYSCTL, REASON_BUSY, REASON_STILL_APPLIED, REASON_UNKNOWN_CMD, REASON_WRONG_STATE,
-  STEP_APPLY, STEP_CHECK, STEP_REVERT, STEP_UNLOAD,
+  PLACE_SYSCTL,
+  REASON_BUSY,
+  REASON_STILL_APPLIED,
+  REASON_UNKNOWN_CMD,
+  REASON_WRONG_STATE,
+  STEP_APPLY,
+  STEP_CHECK,
+  STEP_REVERT,
+  STEP_UNLOAD,
 } from "../reasons";
 import { Payload } from "./payload";
 
@@ -44,25 +60,57 @@ export const LIVE: u8 = 4; // -EINVAL still-applied
 
 const TABLE = memory.data<u8>([
   // CHECK UNLOAD REVERT APPLY
-  RUN, GONE, WRONG, WRONG, // LOADED (R126)
-  BUSY, BUSY, BUSY, BUSY, // PROGRESS (K61)
-  RUN, GONE, WRONG, RUN, // CHECKED (K44)
-  WRONG, LIVE, RUN, WRONG, // APPLIED
-  WRONG, GONE, WRONG, RUN, // REVERTED (R127)
-  RUN, GONE, WRONG, WRONG, // CHECK failed
-  RUN, GONE, WRONG, RUN, // APPLY failed
-  WRONG, GONE, WRONG, RUN, // APPLY after REVERT failed
-  WRONG, LIVE, RUN, WRONG, // REVERT failed
+  RUN,
+  GONE,
+  WRONG,
+  WRONG, // LOADED (R126)
+  BUSY,
+  BUSY,
+  BUSY,
+  BUSY, // PROGRESS (K61)
+  RUN,
+  GONE,
+  WRONG,
+  RUN, // CHECKED (K44)
+  WRONG,
+  LIVE,
+  RUN,
+  WRONG, // APPLIED
+  WRONG,
+  GONE,
+  WRONG,
+  RUN, // REVERTED (R127)
+  RUN,
+  GONE,
+  WRONG,
+  WRONG, // CHECK failed
+  RUN,
+  GONE,
+  WRONG,
+  RUN, // APPLY failed
+  WRONG,
+  GONE,
+  WRONG,
+  RUN, // APPLY after REVERT failed
+  WRONG,
+  LIVE,
+  RUN,
+  WRONG, // REVERT failed
 ]);
 
 /** Row of a payload. */
 export function row_of(p: Payload): u32 {
   switch (p.status) {
-    case XSPLICE_STATUS_LOADED: return ROW_LOADED;
-    case XSPLICE_STATUS_PROGRESS: return ROW_PROGRESS;
-    case XSPLICE_STATUS_CHECKED: return ROW_CHECKED;
-    case XSPLICE_STATUS_APPLIED: return ROW_APPLIED;
-    case XSPLICE_STATUS_REVERTED: return ROW_REVERTED;
+    case XSPLICE_STATUS_LOADED:
+      return ROW_LOADED;
+    case XSPLICE_STATUS_PROGRESS:
+      return ROW_PROGRESS;
+    case XSPLICE_STATUS_CHECKED:
+      return ROW_CHECKED;
+    case XSPLICE_STATUS_APPLIED:
+      return ROW_APPLIED;
+    case XSPLICE_STATUS_REVERTED:
+      return ROW_REVERTED;
   }
   if (p.cmd == XSPLICE_ACTION_REVERT) return ROW_REVERT_FAILED;
   if (p.cmd == XSPLICE_ACTION_CHECK) return ROW_CHECK_FAILED;
@@ -74,6 +122,7 @@ export function verdict(row: u32, cmd: u32): u8 {
   assert(row < NR_ROWS && cmd - 1 < NR_COMMANDS);
   return load<u8>(TABLE + <usize>(row * NR_COMMANDS + column_of(cmd)));
 }
+
 
 @inline
 function column_of(cmd: u32): u32 {
@@ -99,16 +148,20 @@ export function state_behind(p: Payload): i32 {
 
 export function step_of(cmd: u32): u32 {
   switch (cmd) {
-    case XSPLICE_ACTION_CHECK: return STEP_CHECK;
-    case XSPLICE_ACTION_UNLOAD: return STEP_UNLOAD;
-    case XSPLICE_ACTION_REVERT: return STEP_REVERT;
-    case XSPLICE_ACTION_APPLY: return STEP_APPLY;
+    case XSPLICE_ACTION_CHECK:
+      return STEP_CHECK;
+    case XSPLICE_ACTION_UNLOAD:
+      return STEP_UNLOAD;
+    case XSPLICE_ACTION_REVERT:
+      return STEP_REVERT;
+    case XSPLICE_ACTION_APPLY:
+      return STEP_APPLY;
   }
   return 0;
 }
 
-/** Whether `cmd` may be done now: RUN or GONE, or a refusal's -errno. `field_off` is where `cmd` stands
- *  in struct xen_sysctl. */
+/** Whether `cmd` may be done now: RUN or GONE, or a refusal's -errno. `field_off` is where `cmd`
+ *  stands in struct xen_sysctl. */
 export function judge(p: Payload, cmd: u32, field_off: u32): i32 {
   if (cmd - 1 >= NR_COMMANDS) {
     refuse_at(ENOSYS, REASON_UNKNOWN_CMD, PLACE_SYSCTL, field_off);
@@ -140,9 +193,16 @@ export function end_action(p: Payload, rc: i32): void {
     return;
   }
   switch (p.cmd) {
-    case XSPLICE_ACTION_CHECK: p.status = XSPLICE_STATUS_CHECKED; break;
-    case XSPLICE_ACTION_APPLY: p.status = XSPLICE_STATUS_APPLIED; break;
-    case XSPLICE_ACTION_REVERT: p.status = XSPLICE_STATUS_REVERTED; break;
-    default: p.status = -EINVAL; // R129
+    case XSPLICE_ACTION_CHECK:
+      p.status = XSPLICE_STATUS_CHECKED;
+      break;
+    case XSPLICE_ACTION_APPLY:
+      p.status = XSPLICE_STATUS_APPLIED;
+      break;
+    case XSPLICE_ACTION_REVERT:
+      p.status = XSPLICE_STATUS_REVERTED;
+      break;
+    default:
+      p.status = -EINVAL; // R129
   }
 }

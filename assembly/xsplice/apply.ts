@@ -1,32 +1,50 @@
 // APPLY and REVERT themselves (R212, R213): a preparation that does everything that can fail, and a
-// commit at the patch point that only compares and copies. Between the two other CPUs may run, so the
-// commit compares once more before it writes the first byte. A cumulative payload takes the ones that
-// it replaces off in the same step (R197).
+// commit at the patch point that only compares and copies. Between the two other CPUs may run, so
+// the commit compares once more before it writes the first byte. A cumulative payload takes the
+// ones that it replaces off in the same step (R197).
 
-import { EBUSY, ENOMEM, XEN_XSPLICE_ID_SIZE, XSPLICE_STATUS_APPLIED, XSPLICE_STATUS_REVERTED } from "../abi";
+import {
+  EBUSY,
+  ENOMEM,
+  XEN_XSPLICE_ID_SIZE,
+  XSPLICE_STATUS_APPLIED,
+  XSPLICE_STATUS_REVERTED,
+} from "../abi";
 import { print, print_bytes } from "../hv/console";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
 import { refusal, refuse } from "../hv/refusal";
-import { REASON_BUSY, REASON_FOREIGN_BYTES, REASON_NOT_TOP, REASON_NO_VA, REASON_OLD_CODE } from "../reasons";
+import {
+  REASON_BUSY,
+  REASON_FOREIGN_BYTES,
+  REASON_NOT_TOP,
+  REASON_NO_VA,
+  REASON_OLD_CODE,
+} from "../reasons";
 import { check_payload } from "./check";
 import { next_apply_order, payload_on_top, replaces } from "./conflict";
 import { fix_up } from "./fixups";
-import {
-  load_field, relocated_value, replaced_field, shifted_value, store_field,
-} from "./howto";
+import { load_field, relocated_value, replaced_field, shifted_value, store_field } from "./howto";
 import { reset_writable } from "./initial";
 import { alloc_islands, free_islands } from "./island";
 import { cover, uncover } from "./oldcode";
+import { copy_id, first_payload, is_payload, next_payload, no_payload, Payload } from "./payload";
 import {
-  copy_id, first_payload, is_payload, next_payload, no_payload, Payload,
-} from "./payload";
-import {
-  MARK_REPLACES, Splice, splice_at, SPLICE_BUG, SPLICE_FIELD, SPLICE_TRAMPOLINE,
+  MARK_REPLACES,
+  Splice,
+  splice_at,
+  SPLICE_BUG,
+  SPLICE_FIELD,
+  SPLICE_TRAMPOLINE,
 } from "./splice";
 import { collect_ranges, find_on_stack, ranges_needed } from "./stackcheck";
 import { store_jump, store_nops } from "./trampoline";
 import {
-  alloc_prepared, compare_splice, free_prepared, record_old, still_there, write_all,
+  alloc_prepared,
+  compare_splice,
+  free_prepared,
+  record_old,
+  still_there,
+  write_all,
 } from "./undo";
 
 /** The bytes that a splice puts in place, from the ones that are there. */
@@ -40,7 +58,11 @@ function make_new(s: Splice): void {
     const value = relocated_value(s.field_flag, s.target, s.field_added, s.va);
     const shifted = shifted_value(s.field_flag, value, s.field_shift);
     const field = load_field(s.old_off, s.field_size);
-    store_field(s.new_off, s.field_size, replaced_field(field, shifted, s.field_size, s.field_mask));
+    store_field(
+      s.new_off,
+      s.field_size,
+      replaced_field(field, shifted, s.field_size, s.field_mask),
+    );
     return;
   }
   memory.copy(s.new_off, s.content_off, s.content_size);

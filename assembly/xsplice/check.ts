@@ -1,19 +1,41 @@
-// CHECK: may this payload be applied to this hypervisor, now? (R45-R50, R182-R187, R215, R216, R221, D2). A
-// list of questions; the first "no" is the answer, with its reason, and nothing has been changed. APPLY
-// asks all of them again before it writes.
+// CHECK: may this payload be applied to this hypervisor, now? (R45-R50, R182-R187, R215, R216,
+// R221, D2). A list of questions; the first "no" is the answer, with its reason, and nothing has
+// been changed. APPLY asks all of them again before it writes.
 
 import {
-  EFAULT, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EOVERFLOW, EPERM, PERM_R, PERM_X, REGION_DATA, REGION_INIT,
-  REGION_NONE, REGION_RODATA, REGION_TEXT, XSPLICE_SECTION_DATA, XSPLICE_SECTION_TEXT,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  ENOSPC,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  EPERM,
+  PERM_R,
+  PERM_X,
+  REGION_DATA,
+  REGION_INIT,
+  REGION_NONE,
+  REGION_RODATA,
+  REGION_TEXT,
+  XSPLICE_SECTION_DATA,
+  XSPLICE_SECTION_TEXT,
 } from "../abi";
 import { is_mapped, peek_off } from "../hv/mem";
 import { refusal, refuse, refuse_at } from "../hv/refusal";
 import { region_of } from "../hv/regions";
 import {
-  PLACE_XSPLICE_HOWTO, PLACE_XSPLICE_PATCH, PLACE_XSPLICE_SECTION,
-  REASON_CONTENT_NOT_EXECUTABLE, REASON_DISTANCE, REASON_INIT_TEXT, REASON_NO_MEMORY,
+  PLACE_XSPLICE_HOWTO,
+  PLACE_XSPLICE_PATCH,
+  PLACE_XSPLICE_SECTION,
+  REASON_CONTENT_NOT_EXECUTABLE,
+  REASON_DISTANCE,
+  REASON_INIT_TEXT,
+  REASON_NO_MEMORY,
   REASON_NOT_MAPPED,
-  REASON_RELOC_VALUE, REASON_SELF_PATCH, REASON_TOO_SMALL, REASON_WRITABLE_DATA,
+  REASON_RELOC_VALUE,
+  REASON_SELF_PATCH,
+  REASON_TOO_SMALL,
+  REASON_WRITABLE_DATA,
   REASON_WRONG_SECTION,
 } from "../reasons";
 import { check_conflicts, check_overlaps } from "./conflict";
@@ -28,7 +50,14 @@ import { Payload } from "./payload";
 import { find_places, sort_splices } from "./places";
 import { is_patching_code } from "./selfpatch";
 import {
-  free_splices, MARK_ENDBR, MARK_HOP, Splice, splice_at, SPLICE_DATA, SPLICE_FIELD, SPLICE_TEXT,
+  free_splices,
+  MARK_ENDBR,
+  MARK_HOP,
+  Splice,
+  splice_at,
+  SPLICE_DATA,
+  SPLICE_FIELD,
+  SPLICE_TEXT,
   SPLICE_TRAMPOLINE,
 } from "./splice";
 import { note_shared_strings } from "./strings";
@@ -44,7 +73,7 @@ function refuse_place(s: Splice, errno: i32, reason: u32): i32 {
 
 /** (a) in memory, and in the image (R46). */
 function check_mapped(p: Payload, s: Splice): i32 {
-  if (s.va - p.base_va < <u64>p.mem_pages << 12) return refuse_place(s, EPERM, REASON_SELF_PATCH);
+  if (s.va - p.base_va < (<u64>p.mem_pages) << 12) return refuse_place(s, EPERM, REASON_SELF_PATCH);
   if (!is_mapped(s.va, s.length, PERM_R)) return refuse_place(s, EFAULT, REASON_NOT_MAPPED);
   const last = s.va + (s.length == 0 ? 0 : s.length - 1);
   if (region_of(s.va) == REGION_NONE || region_of(last) == REGION_NONE) {
@@ -139,7 +168,8 @@ function check_field(s: Splice): i32 {
 /** Everything about one place that needs no other place (R175: not in .init). */
 function check_place(p: Payload, s: Splice): i32 {
   // Init code is named as what it is, although it is not in memory any more.
-  if (region_of(s.va) == REGION_INIT) return refuse_region(s, EINVAL, REASON_INIT_TEXT, REGION_INIT);
+  if (region_of(s.va) == REGION_INIT)
+    return refuse_region(s, EINVAL, REASON_INIT_TEXT, REGION_INIT);
   let rc = check_mapped(p, s);
   if (rc == 0) rc = check_region(s);
   if (rc != 0) return rc;
@@ -183,9 +213,10 @@ function questions(p: Payload, entries: bool): i32 {
   return 0;
 }
 
-/** All questions. 0: the payload's splices are there, sorted. Otherwise -errno, and none are left.
- *  `entries` false leaves out the search for jumps into replaced ranges (R220): APPLY asks again only
- *  what can have changed, and the text it would search is the text that CHECK has searched. */
+/** All questions. 0: the payload's splices are there, sorted. Otherwise -errno, and none are
+ *  left. `entries` false leaves out the search for jumps into replaced ranges (R220): APPLY asks
+ *  again only what can have changed, and the text it would search is the text that CHECK has
+ *  searched. */
 export function check_payload(p: Payload, entries: bool): i32 {
   free_splices(p);
   const rc = questions(p, entries);

@@ -1,12 +1,12 @@
-// Who else changes these bytes? Inside one payload two changes may not meet (R215). Against payloads that
-// are applied now, in the three modes of the RFC's "interdependencies" (R197-R199):
+// Who else changes these bytes? Inside one payload two changes may not meet (R215). Against
+// payloads that are applied now, in the three modes of the RFC's "interdependencies" (R197-R199):
 //
-//   stack        the payload's id is the own build-id of one that is applied: it was built on top of that
-//                one and may change what that one, or what is below it, has written
-//   old code     the payload brings the old code of the range and memory matches it: it was made for what
-//                the earlier payload wrote
-//   cumulative   the old code of the range is what was there before all earlier payloads, and every place
-//                of each of those is a place of this one too: they are replaced in one step
+//   stack        the payload's id is the own build-id of one that is applied: it was built on top
+//                of that one and may change what that one, or what is below it, has written
+//   old code     the payload brings the old code of the range and memory matches it: it was made
+//                for what the earlier payload wrote
+//   cumulative   the old code of the range is what was there before all earlier payloads, and every
+//                place of each of those is a place of this one too: they are replaced in one step
 //
 // Anything else is refused with the owner's id. Both lists are sorted, so this is a merge.
 
@@ -15,9 +15,23 @@ import { refusal, refuse_at } from "../hv/refusal";
 import { PLACE_XSPLICE_PATCH, REASON_ALREADY_PATCHED, REASON_OVERLAP } from "../reasons";
 import { OLD_BENEATH, OLD_NOW, old_verdict } from "./oldcode";
 import {
-  copy_id, first_payload, is_live, is_payload, next_payload, no_payload, Payload, payload_at,
+  copy_id,
+  first_payload,
+  is_live,
+  is_payload,
+  next_payload,
+  no_payload,
+  Payload,
+  payload_at,
 } from "./payload";
-import { MARK_REPLACES, MARK_STACKED, Splice, splice_at, splice_from, splice_touching } from "./splice";
+import {
+  MARK_REPLACES,
+  MARK_STACKED,
+  Splice,
+  splice_at,
+  splice_from,
+  splice_touching,
+} from "./splice";
 import { name_symbol } from "./target";
 
 /** Two changes of one payload (R215). */
@@ -39,7 +53,8 @@ export function check_overlaps(p: Payload): i32 {
 /** `p` was built on top of `q`, directly or through others. */
 function stands_on(p: Payload, q: Payload): bool {
   let base = p.base_slot;
-  // A chain is at most as long as the list; slots in it are applied, so it cannot turn back on itself.
+  // A chain is at most as long as the list; slots in it are applied, so it cannot turn back on
+  // itself.
   while (base != 0) {
     const b = payload_at(base - 1);
     if (changetype<usize>(b) == changetype<usize>(q)) return true;
@@ -126,7 +141,8 @@ export function replaces(p: Payload, q: Payload): bool {
   return false;
 }
 
-/** The payload applied after `p` that changes one of its places, or none: it must go first (R214). */
+/** The payload applied after `p` that changes one of its places, or none: it must go first
+ *  (R214). */
 export function payload_on_top(p: Payload): Payload {
   for (let q = first_payload(); is_payload(q); q = next_payload(q)) {
     if (!is_live(q) || q.apply_order <= p.apply_order) continue;

@@ -1,9 +1,13 @@
-// Keyhandler 'x' (RFC R137-R140): one line per payload on the console, and the places of the ones that
-// are applied. Bounded by the list; ids are printed by length, never as C strings (K49).
+// Keyhandler 'x' (RFC R137-R140): one line per payload on the console, and the places of the ones
+// that are applied. Bounded by the list; ids are printed by length, never as C strings (K49).
 
 import {
-  XEN_XSPLICE_ID_SIZE, XSPLICE_STATUS_APPLIED, XSPLICE_STATUS_CHECKED, XSPLICE_STATUS_LOADED,
-  XSPLICE_STATUS_PROGRESS, XSPLICE_STATUS_REVERTED,
+  XEN_XSPLICE_ID_SIZE,
+  XSPLICE_STATUS_APPLIED,
+  XSPLICE_STATUS_CHECKED,
+  XSPLICE_STATUS_LOADED,
+  XSPLICE_STATUS_PROGRESS,
+  XSPLICE_STATUS_REVERTED,
 } from "../abi";
 import { print, print_bytes, print_signed } from "../hv/console";
 import { register_key } from "../hv/keyhandler";
@@ -15,11 +19,16 @@ const KEY_X: u32 = 0x78;
 export function status2str(status: i32): string {
   if (status < 0) return "-EXX";
   switch (status) {
-    case XSPLICE_STATUS_LOADED: return "LOADED";
-    case XSPLICE_STATUS_PROGRESS: return "PROGRESS";
-    case XSPLICE_STATUS_CHECKED: return "CHECKED";
-    case XSPLICE_STATUS_APPLIED: return "APPLIED";
-    case XSPLICE_STATUS_REVERTED: return "REVERTED";
+    case XSPLICE_STATUS_LOADED:
+      return "LOADED";
+    case XSPLICE_STATUS_PROGRESS:
+      return "PROGRESS";
+    case XSPLICE_STATUS_CHECKED:
+      return "CHECKED";
+    case XSPLICE_STATUS_APPLIED:
+      return "APPLIED";
+    case XSPLICE_STATUS_REVERTED:
+      return "REVERTED";
   }
   return "unknown";
 }

@@ -1,20 +1,29 @@
-// The memory of refusals, which `explain` reads: the last one of each listed payload in its own slot,
-// and of ids that never became a payload in a ring of 16 (requirements.md A14). Not part of the state
-// that a failed operation leaves unchanged.
+// The memory of refusals, which `explain` reads: the last one of each listed payload in its own
+// slot, and of ids that never became a payload in a ring of 16 (requirements.md A14). Not part of
+// the state that a failed operation leaves unchanged.
 
 import { header } from "../hv/header";
 import { REFUSAL_SIZE, REFUSALS_OFF } from "../hv/layout";
 import { NR_PAYLOADS, NR_REFUSALS } from "../hv/param";
 import { clear_refusal, refusal, Refusal } from "../hv/refusal";
 import {
-  copy_id, find_payload, FORMAT_TODAY, ids_equal, is_payload, no_payload, Payload, PAYLOAD_CLAIMED,
+  copy_id,
+  find_payload,
+  FORMAT_TODAY,
+  ids_equal,
+  is_payload,
+  no_payload,
+  Payload,
+  PAYLOAD_CLAIMED,
   payload_at,
 } from "./payload";
+
 
 @inline
 function slot_refusal(p: Payload): Refusal {
   return changetype<Refusal>(REFUSALS_OFF + REFUSAL_SIZE * <usize>p.slot);
 }
+
 @inline
 function ring_refusal(i: u32): Refusal {
   return changetype<Refusal>(REFUSALS_OFF + REFUSAL_SIZE * <usize>(NR_PAYLOADS + i));
@@ -64,7 +73,8 @@ function find_in_ring(id_off: usize): u32 {
 function find_today(id_off: usize): Payload {
   for (let slot: u32 = 0; slot < NR_PAYLOADS; slot++) {
     const p = payload_at(slot);
-    if (p.used > PAYLOAD_CLAIMED && p.format == FORMAT_TODAY && ids_equal(p.id_off, id_off)) return p;
+    if (p.used > PAYLOAD_CLAIMED && p.format == FORMAT_TODAY && ids_equal(p.id_off, id_off))
+      return p;
   }
   return no_payload();
 }

@@ -1,17 +1,31 @@
-// Relocs beyond the patches (K13): code put in place may itself refer to the hypervisor, and its fields
-// are right only for where it ends up. A reloc without a patch of its own fixes one field inside an inline
-// patch's bytes: `addr` is the field, the value is symbol + isns_target + isns_added [- addr], by the same
-// arithmetic as everywhere (howto.ts).
+// Relocs beyond the patches (K13): code put in place may itself refer to the hypervisor, and its
+// fields are right only for where it ends up. A reloc without a patch of its own fixes one field
+// inside an inline patch's bytes: `addr` is the field, the value is symbol + isns_target +
+// isns_added [- addr], by the same arithmetic as everywhere (howto.ts).
 
 import {
-  EINVAL, EOVERFLOW, XSPLICE_CODE_SIZE, XSPLICE_HOWTO_INLINE, XSPLICE_HOWTO_SIZE, XSPLICE_RELOC_SIZE,
+  EINVAL,
+  EOVERFLOW,
+  XSPLICE_CODE_SIZE,
+  XSPLICE_HOWTO_INLINE,
+  XSPLICE_HOWTO_SIZE,
+  XSPLICE_RELOC_SIZE,
 } from "../abi";
 import { refusal, refuse_at } from "../hv/refusal";
 import {
-  PLACE_XSPLICE_HOWTO, PLACE_XSPLICE_RELOC, REASON_ENUM, REASON_PATCH_ADDRESS, REASON_RELOC_VALUE,
+  PLACE_XSPLICE_HOWTO,
+  PLACE_XSPLICE_RELOC,
+  REASON_ENUM,
+  REASON_PATCH_ADDRESS,
+  REASON_RELOC_VALUE,
 } from "../reasons";
 import {
-  field_holds, load_field, relocated_value, replaced_field, shifted_value, store_field,
+  field_holds,
+  load_field,
+  relocated_value,
+  replaced_field,
+  shifted_value,
+  store_field,
 } from "./howto";
 import { payload_off } from "./memory";
 import { Payload } from "./payload";
@@ -48,8 +62,11 @@ function examine(p: Payload, code: XspliceCode, i: u32): i32 {
   }
   fix_splice = splice_touching(p, fix_va, fix_howto.size);
   const s = fix_splice;
-  const inside = changetype<usize>(s) != 0 && (s.kind == SPLICE_TEXT || s.kind == SPLICE_DATA) &&
-    fix_va >= s.va && fix_va + fix_howto.size <= s.va + s.content_size;
+  const inside =
+    changetype<usize>(s) != 0 &&
+    (s.kind == SPLICE_TEXT || s.kind == SPLICE_DATA) &&
+    fix_va >= s.va &&
+    fix_va + fix_howto.size <= s.va + s.content_size;
   if (!inside) {
     refusal().value = fix_va;
     return refuse_at(EINVAL, REASON_PATCH_ADDRESS, PLACE_XSPLICE_RELOC, i);
@@ -75,7 +92,8 @@ export function fix_up(p: Payload, write: bool): i32 {
     const field_off = fix_splice.new_off + <usize>(fix_va - fix_splice.va);
     const field = load_field(field_off, fix_howto.size);
     store_field(
-      field_off, fix_howto.size,
+      field_off,
+      fix_howto.size,
       replaced_field(field, fix_shifted, fix_howto.size, fix_howto.mask),
     );
   }

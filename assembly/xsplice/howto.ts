@@ -1,5 +1,5 @@
-// The arithmetic of `struct xsplice_reloc_howto` (R38-R43, K4, K10), as formulas. With the letters of
-// the psABI:
+// The arithmetic of `struct xsplice_reloc_howto` (R38-R43, K4, K10), as formulas. With the letters
+// of the psABI:
 //
 //   S  what the field shall refer to (the new code, the new string)
 //   A  isns_added, -4 for a displacement that ends its instruction
@@ -9,11 +9,13 @@
 //   F = V >> r_shift               arithmetic if signed, else logical
 //   field = (field & ~mask) | (F & mask)
 //
-// mask is cut to the field's size first. SIGN decides how overflow is judged, and PC_REL implies it:
+// mask is cut to the field's size first. SIGN decides how overflow is judged, and PC_REL implies
+// it:
 //   unsigned   every bit of F lies under the mask
-//   signed     F is what sign extension from the mask's highest bit makes of it, and every bit below
-//              that one lies under the mask
-// A value that does not fit is never cut: it is refused before anything is written (D2 reloc-value).
+//   signed     F is what sign extension from the mask's highest bit makes of it, and every bit
+//              below that one lies under the mask
+// A value that does not fit is never cut: it is refused before anything is written (D2
+// reloc-value).
 
 import { XSPLICE_HOWTO_FLAG_PC_REL, XSPLICE_HOWTO_FLAG_SIGN } from "../abi";
 
@@ -26,7 +28,7 @@ export function is_field_size(size: u32): bool {
 /** All bits of a field of `size` bytes. */
 @inline
 export function field_ones(size: u32): u64 {
-  return size >= 8 ? u64.MAX_VALUE : (<u64>1 << (<u64>size << 3)) - 1;
+  return size >= 8 ? u64.MAX_VALUE : ((<u64>1) << ((<u64>size) << 3)) - 1;
 }
 
 /** PC_REL implies a signed value (R43). */
@@ -45,7 +47,7 @@ export function relocated_value(flag: u32, s: u64, a: i64, p: u64): u64 {
 /** F. `r_shift` is below 64. */
 @inline
 export function shifted_value(flag: u32, value: u64, r_shift: u32): u64 {
-  return is_signed(flag) ? <u64>(<i64>value >> <i64>r_shift) : value >> <u64>r_shift;
+  return is_signed(flag) ? <u64>((<i64>value) >> (<i64>r_shift)) : value >> (<u64>r_shift);
 }
 
 /** Whether F keeps its meaning in the field. */
@@ -54,7 +56,7 @@ export function field_holds(flag: u32, shifted: u64, size: u32, mask: u64): bool
   if (bits == 0) return false;
   if (!is_signed(flag)) return (shifted & ~bits) == 0;
   const above = clz<u64>(bits); // bits over the mask's highest one
-  const extended = <u64>((<i64>(shifted << above)) >> <i64>above);
+  const extended = <u64>((<i64>(shifted << above)) >> (<i64>above));
   if (extended != shifted) return false;
   return (shifted & (u64.MAX_VALUE >> above) & ~bits) == 0;
 }

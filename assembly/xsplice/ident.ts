@@ -1,16 +1,27 @@
-// Is the payload for this hypervisor? (R24, R200, R201, K6). Asked first of all, before any address of the
-// payload is believed (fa49f4be41). `id` may be, in this order: the build-id's bytes, its hexadecimal text,
-// the version string; with enforced signatures only the first two count. A payload that was built on top
-// of another one carries that payload's own build-id instead, and needs it applied (R198).
+// Is the payload for this hypervisor? (R24, R200, R201, K6). Asked first of all, before any address
+// of the payload is believed (fa49f4be41). `id` may be, in this order: the build-id's bytes, its
+// hexadecimal text, the version string; with enforced signatures only the first two count. A
+// payload that was built on top of another one carries that payload's own build-id instead, and
+// needs it applied (R198).
 
 import {
-  EFAULT, EINVAL, ENODATA, EXDEV, OPTION_REQUIRE_SIGNATURE, XSPLICE_SIZE, XSPLICE_STATUS_APPLIED,
+  EFAULT,
+  EINVAL,
+  ENODATA,
+  EXDEV,
+  OPTION_REQUIRE_SIGNATURE,
+  XSPLICE_SIZE,
+  XSPLICE_STATUS_APPLIED,
 } from "../abi";
 import { BUILD_ID_OFF, header, VERSION_MAX, VERSION_OFF } from "../hv/header";
 import { refusal, refusal_name, refuse_at } from "../hv/refusal";
 import { name_length } from "../hv/text";
 import {
-  PLACE_XSPLICE, REASON_BUILD_ID, REASON_DEPENDENCY, REASON_NO_BUILD_ID, REASON_PAYLOAD_POINTER,
+  PLACE_XSPLICE,
+  REASON_BUILD_ID,
+  REASON_DEPENDENCY,
+  REASON_NO_BUILD_ID,
+  REASON_PAYLOAD_POINTER,
 } from "../reasons";
 import { payload_off, payload_string } from "./memory";
 import { copy_id, first_payload, is_payload, next_payload, Payload } from "./payload";
@@ -40,6 +51,7 @@ function is_hex_of(text_off: usize, len: u32, bytes_off: usize, count: u32): boo
   }
   return true;
 }
+
 
 @inline
 function is_same(off: usize, len: u32, bytes_off: usize, count: u32): bool {

@@ -1,11 +1,10 @@
-// Islands: small executable pages of a payload's own near the image, for what the payload area cannot
-// give. A second hop for a trampoline whose target is beyond ±2 GB (R184: at the limit of its reach, on
-// the target's side), and the BUG stub of the optional BUG trampolines (R13, K23). They exist from the
-// preparation of an apply until the revert, and are counted and given back like everything else.
+// Islands: small executable pages of a payload's own near the image, for what the payload area
+// cannot give. A second hop for a trampoline whose target is beyond ±2 GB (R184: at the limit of
+// its reach, on the target's side), and the BUG stub of the optional BUG trampolines (R13, K23).
+// They exist from the preparation of an apply until the revert, and are counted and given back like
+// everything else.
 
-import {
-  ENOMEM, OPTION_BUG_TRAMPOLINE, PERM_R, PERM_X,
-} from "../abi";
+import { ENOMEM, OPTION_BUG_TRAMPOLINE, PERM_R, PERM_X } from "../abi";
 import { alloc_frames, free_frames, OWNER_PAYLOAD, pages_for } from "../hv/frames";
 import { header } from "../hv/header";
 import { HYPERVISOR_VA, MACHINE_HI_VA, MACHINE_LO_VA } from "../hv/layout";
@@ -14,15 +13,14 @@ import { PAGE_SIZE } from "../hv/param";
 import { refuse } from "../hv/refusal";
 import { REASON_NO_VA } from "../reasons";
 import { Payload } from "./payload";
-import {
-  MARK_HOP, Splice, splice_at, SPLICE_BUG, SPLICE_SIZE, SPLICE_TRAMPOLINE,
-} from "./splice";
+import { MARK_HOP, Splice, splice_at, SPLICE_BUG, SPLICE_SIZE, SPLICE_TRAMPOLINE } from "./splice";
 import { ISLAND_SIZE, JMP_REL32_LEN, jump_reaches, store_bug, store_island } from "./trampoline";
 
 const PAGE_MASK: u64 = PAGE_SIZE - 1;
 const REACH: u64 = 0x7fff0000; // 2 GB less what jumps and islands take
 /** Pages looked at before the search gives up: the neighbourhood is not that full. */
 const SEARCH: u32 = 0x10000;
+
 
 @inline
 export function bug_trampolines(): bool {
@@ -31,7 +29,7 @@ export function bug_trampolines(): bool {
 
 /** No page of [va, va + pages) is anybody's. */
 function is_free(va: u64, pages: u32): bool {
-  const end = va + (<u64>pages << 12);
+  const end = va + ((<u64>pages) << 12);
   if (va < HYPERVISOR_VA || end < va) return false;
   if (va < MACHINE_HI_VA && end > MACHINE_LO_VA) return false;
   const h = header();
@@ -47,8 +45,11 @@ function is_free(va: u64, pages: u32): bool {
 function find_island_va(lo_va: u64, hi_va: u64, pages: u32, towards_va: u64): u64 {
   if (hi_va - lo_va > REACH) return 0;
   const up = towards_va > hi_va;
-  const highest = lo_va > u64.MAX_VALUE - REACH - PAGE_SIZE ? u64.MAX_VALUE - 2 * PAGE_SIZE : lo_va + REACH;
-  let va = up ? (highest & ~PAGE_MASK) - (<u64>pages << 12) : (hi_va - REACH + PAGE_MASK) & ~PAGE_MASK;
+  const highest =
+    lo_va > u64.MAX_VALUE - REACH - PAGE_SIZE ? u64.MAX_VALUE - 2 * PAGE_SIZE : lo_va + REACH;
+  let va = up
+    ? (highest & ~PAGE_MASK) - ((<u64>pages) << 12)
+    : (hi_va - REACH + PAGE_MASK) & ~PAGE_MASK;
   for (let i: u32 = 0; i < SEARCH; i++) {
     if (is_free(va, pages)) return va;
     va = up ? va - PAGE_SIZE : va + PAGE_SIZE;
@@ -62,8 +63,8 @@ export function hop_possible(p: Payload): bool {
   return find_island_va(h.text_lo_va, h.text_hi_va, 1, p.base_va) != 0;
 }
 
-/** Appends a BUG trampoline behind each trampoline that leaves room for it (size + padding >= 10); the
- *  array has room for twice the places. Returns how many. */
+/** Appends a BUG trampoline behind each trampoline that leaves room for it (size + padding >=
+ *  10); the array has room for twice the places. Returns how many. */
 export function add_bug_places(p: Payload): u32 {
   const n = p.splices_count;
   let added: u32 = 0;

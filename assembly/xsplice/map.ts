@@ -1,20 +1,51 @@
-// What the host sees of live patching: every place that is patched now, in the order of application, and
-// the payloads in upload order. Records MAP_* and PAYLOAD_INFO_* of abi.ts, written to the I/O window.
+// What the host sees of live patching: every place that is patched now, in the order of
+// application, and the payloads in upload order. Records MAP_* and PAYLOAD_INFO_* of abi.ts,
+// written to the I/O window.
 
 import {
-  MAP_FLAGS, MAP_ID, MAP_KIND, MAP_KIND_BUG, MAP_KIND_NOP, MAP_KIND_TRAMPOLINE, MAP_LENGTH, MAP_MARKS,
-  MAP_NEW_OFF, MAP_OLD_OFF, MAP_ORDER, MAP_SIZE, MAP_TARGET, MAP_VA, PAYLOAD_INFO_BASE_VA,
-  PAYLOAD_INFO_CMD, PAYLOAD_INFO_ID, PAYLOAD_INFO_NAME, PAYLOAD_INFO_OLD_STATUS, PAYLOAD_INFO_ORDER,
-  PAYLOAD_INFO_PAGES, PAYLOAD_INFO_RAW_SIZE, PAYLOAD_INFO_RO_SIZE, PAYLOAD_INFO_RW_SIZE,
-  PAYLOAD_INFO_SIZE, PAYLOAD_INFO_STATUS, PAYLOAD_INFO_TEXT_SIZE, XEN_XSPLICE_ID_SIZE,
+  MAP_FLAGS,
+  MAP_ID,
+  MAP_KIND,
+  MAP_KIND_BUG,
+  MAP_KIND_NOP,
+  MAP_KIND_TRAMPOLINE,
+  MAP_LENGTH,
+  MAP_MARKS,
+  MAP_NEW_OFF,
+  MAP_OLD_OFF,
+  MAP_ORDER,
+  MAP_SIZE,
+  MAP_TARGET,
+  MAP_VA,
+  PAYLOAD_INFO_BASE_VA,
+  PAYLOAD_INFO_CMD,
+  PAYLOAD_INFO_ID,
+  PAYLOAD_INFO_NAME,
+  PAYLOAD_INFO_OLD_STATUS,
+  PAYLOAD_INFO_ORDER,
+  PAYLOAD_INFO_PAGES,
+  PAYLOAD_INFO_RAW_SIZE,
+  PAYLOAD_INFO_RO_SIZE,
+  PAYLOAD_INFO_RW_SIZE,
+  PAYLOAD_INFO_SIZE,
+  PAYLOAD_INFO_STATUS,
+  PAYLOAD_INFO_TEXT_SIZE,
+  XEN_XSPLICE_ID_SIZE,
 } from "../abi";
 import {
-  first_payload, is_live, is_payload, next_payload, no_payload, Payload, payload_number,
+  first_payload,
+  is_live,
+  is_payload,
+  next_payload,
+  no_payload,
+  Payload,
+  payload_number,
 } from "./payload";
 import { Splice, splice_at, SPLICE_BUG, SPLICE_NOP, SPLICE_TRAMPOLINE } from "./splice";
 
 if (MAP_KIND_TRAMPOLINE != SPLICE_TRAMPOLINE) ERROR("the border's kinds are SPLICE_*");
-if (MAP_KIND_BUG != SPLICE_BUG || MAP_KIND_NOP != SPLICE_NOP) ERROR("the border's kinds are SPLICE_*");
+if (MAP_KIND_BUG != SPLICE_BUG || MAP_KIND_NOP != SPLICE_NOP)
+  ERROR("the border's kinds are SPLICE_*");
 
 /** Places patched now. */
 export function map_count(): u32 {
@@ -49,7 +80,8 @@ function write_place(to_off: usize, p: Payload, s: Splice): void {
   memory.copy(to_off + MAP_ID, p.id_off, XEN_XSPLICE_ID_SIZE);
 }
 
-/** MAP_* of place `index`, payloads in order of application, places by address. False: no such place. */
+/** MAP_* of place `index`, payloads in order of application, places by address. False: no such
+ *  place. */
 export function write_map(to_off: usize, index: u32): bool {
   for (let p = next_applied(0); is_payload(p); p = next_applied(p.apply_order)) {
     if (index < p.splices_count) {
@@ -63,8 +95,14 @@ export function write_map(to_off: usize, index: u32): bool {
 
 /** Frames that a payload holds, its records included. */
 export function pages_of(p: Payload): u32 {
-  return p.mem_pages + p.initial_pages + p.symbols_pages + p.splices_pages + p.prepared_pages +
-    p.islands_pages;
+  return (
+    p.mem_pages +
+    p.initial_pages +
+    p.symbols_pages +
+    p.splices_pages +
+    p.prepared_pages +
+    p.islands_pages
+  );
 }
 
 /** PAYLOAD_INFO_* of payload `index` in upload order. False: no such payload. */

@@ -1,10 +1,10 @@
-// A replaced range must not be entered in its middle (R220): a jump from elsewhere to bytes 1..4 of a
-// trampoline would execute the tail of a displacement. Looked for: every direct branch of the image's
-// text, and every pointer in its data (switch tables, code pointers).
+// A replaced range must not be entered in its middle (R220): a jump from elsewhere to bytes 1..4 of
+// a trampoline would execute the tail of a displacement. Looked for: every direct branch of the
+// image's text, and every pointer in its data (switch tables, code pointers).
 //
-// Not counted: branches inside the function behind a trampoline (that code is dead, and nobody is in it:
-// R50), branches inside a replaced range, and entries at which the new code has an instruction of its own
-// to begin with.
+// Not counted: branches inside the function behind a trampoline (that code is dead, and nobody is
+// in it: R50), branches inside a replaced range, and entries at which the new code has an
+// instruction of its own to begin with.
 
 import { EINVAL, REGION_DATA, REGION_RODATA, REGION_TEXT, ENOMEM } from "../abi";
 import { peek_off } from "../hv/mem";
@@ -14,7 +14,14 @@ import { Op } from "../hv/x86/ops";
 import { PLACE_XSPLICE_PATCH, REASON_ENTERED_MIDWAY, REASON_NO_MEMORY } from "../reasons";
 import { payload_at, Payload } from "./payload";
 import {
-  close_sieve, decode_at, found_insn, insn_around, mark, open_sieve, passes, scan_displacements,
+  close_sieve,
+  decode_at,
+  found_insn,
+  insn_around,
+  mark,
+  open_sieve,
+  passes,
+  scan_displacements,
   scan_regions,
 } from "./scan";
 import { Splice, splice_at, SPLICE_TEXT, splice_touching, SPLICE_TRAMPOLINE } from "./splice";
@@ -25,6 +32,7 @@ const SHORT_REACH: u64 = 130;
 
 /** Slot of the payload under judgement: the visitors below get no other argument. */
 let judged: u32 = 0;
+
 
 @inline
 function is_replacing(s: Splice): bool {
@@ -143,7 +151,8 @@ export function check_midway(p: Payload): i32 {
   return rc;
 }
 
-/** Where the instructions that begin in [s.va, s.va + length) end, 0 when s.va is not where one begins. */
+/** Where the instructions that begin in [s.va, s.va + length) end, 0 when s.va is not where one
+ *  begins. */
 function old_end(s: Splice): u64 {
   const end = s.object_va + s.object_size;
   let at = s.object_va;
@@ -166,8 +175,9 @@ function is_whole(s: Splice): bool {
   return true;
 }
 
-/** Code in place that ends inside an old instruction: the rest of that one becomes NOPs (R2). New bytes that
- *  are not whole instructions are meant to go together with old ones, and stay as they are. */
+/** Code in place that ends inside an old instruction: the rest of that one becomes NOPs (R2).
+ *  New bytes that are not whole instructions are meant to go together with old ones, and stay as
+ *  they are. */
 export function finish_instructions(s: Splice): void {
   if (!is_whole(s)) return;
   const end = old_end(s);

@@ -1,18 +1,27 @@
 // The optional old code of a payload, compared with memory (R11, R53, R199). Two kinds of match:
 //
 //   exact     MATCH_EXACT on the section, and always for data: every byte
-//   relaxed   code: instruction by instruction. A displacement or an immediate may differ if the payload's
-//             own refers to the payload itself (the old code was linked against its copy, not against the
-//             hypervisor); one that refers to the hypervisor must mean the same address. NOPs and int3
-//             behind the last instruction may be others, as linkers and assemblers pad differently.
+//   relaxed   code: instruction by instruction. A displacement or an immediate may differ if the
+//             payload's own refers to the payload itself (the old code was linked against its copy,
+//             not against the hypervisor); one that refers to the hypervisor must mean the same
+//             address. NOPs and int3 behind the last instruction may be others, as linkers and
+//             assemblers pad differently.
 //
-// A range that earlier payloads have changed may also match what was beneath them: then this payload was
-// made for the unpatched hypervisor, and can replace them (conflict.ts). The ranges compared are kept,
-// sorted, until the conflicts are judged.
+// A range that earlier payloads have changed may also match what was beneath them: then this
+// payload was made for the unpatched hypervisor, and can replace them (conflict.ts). The ranges
+// compared are kept, sorted, until the conflicts are judged.
 
 import {
-  EFAULT, EILSEQ, EINVAL, ENOMEM, PERM_R, XSPLICE_CODE_SIZE, XSPLICE_PATCH_INLINE_DATA,
-  XSPLICE_PATCH_SIZE, XSPLICE_SECTION_MATCH_EXACT, XSPLICE_SECTION_SIZE,
+  EFAULT,
+  EILSEQ,
+  EINVAL,
+  ENOMEM,
+  PERM_R,
+  XSPLICE_CODE_SIZE,
+  XSPLICE_PATCH_INLINE_DATA,
+  XSPLICE_PATCH_SIZE,
+  XSPLICE_SECTION_MATCH_EXACT,
+  XSPLICE_SECTION_SIZE,
 } from "../abi";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
 import { is_mapped, peek } from "../hv/mem";
@@ -21,13 +30,24 @@ import { radix_sort, SORT_RECORD } from "../hv/sort";
 import { decode } from "../hv/x86/decode";
 import { Insn, INSN_SIZE } from "../hv/x86/insn";
 import {
-  PLACE_OLD_PATCH, REASON_NO_MEMORY, REASON_NOT_MAPPED, REASON_OLD_CODE, REASON_PATCH_ADDRESS,
+  PLACE_OLD_PATCH,
+  REASON_NO_MEMORY,
+  REASON_NOT_MAPPED,
+  REASON_OLD_CODE,
+  REASON_PATCH_ADDRESS,
 } from "../reasons";
 import { payload_off } from "./memory";
 import { first_payload, is_live, is_payload, next_payload, no_payload, Payload } from "./payload";
 import { splice_at, splice_from } from "./splice";
 import { XspliceCode, XsplicePatch, XspliceSection } from "./structs";
-import { inline_place, name_symbol, refuse_pointer, resolve_section, target, wrong_size } from "./target";
+import {
+  inline_place,
+  name_symbol,
+  refuse_pointer,
+  resolve_section,
+  target,
+  wrong_size,
+} from "./target";
 import { padding_length } from "./trampoline";
 import { refuse_bytes } from "./undo";
 
@@ -49,7 +69,7 @@ if (INSN_SIZE > 32) ERROR("Insn outgrows its buffer");
 /** A value of the old code may differ if it points into the payload. */
 @inline
 function is_own(p: Payload, va: u64): bool {
-  return va - p.base_va < <u64>p.mem_pages << 12;
+  return va - p.base_va < (<u64>p.mem_pages) << 12;
 }
 
 /** Same operation on the same operands, apart from references into the payload. */
@@ -78,7 +98,14 @@ function is_padding(off: usize, from: u32, length: u32, seen: u32): bool {
 }
 
 /** First byte at which relaxed comparison fails; `length` when all is well. */
-function relaxed_difference(p: Payload, mine: usize, mine_va: u64, theirs: usize, va: u64, length: u32): u32 {
+function relaxed_difference(
+  p: Payload,
+  mine: usize,
+  mine_va: u64,
+  theirs: usize,
+  va: u64,
+  length: u32,
+): u32 {
   let at: u32 = 0;
   while (at < length) {
     const padded = is_padding(mine, at, length, length);
@@ -103,14 +130,16 @@ function exact_difference(mine: usize, theirs: usize, length: u32): u32 {
   return length;
 }
 
-/** Puts back over `theirs` what applied payloads found there, newest first. True: it made a difference. */
+/** Puts back over `theirs` what applied payloads found there, newest first. True: it made a
+ *  difference. */
 export function uncover(p: Payload, theirs: usize, va: u64, length: u32): bool {
   let changed = false;
   let below: u64 = u64.MAX_VALUE;
   while (true) {
     let top = changetype<Payload>(0);
     for (let q = first_payload(); is_payload(q); q = next_payload(q)) {
-      if (!is_live(q) || q.apply_order >= below || changetype<usize>(q) == changetype<usize>(p)) continue;
+      if (!is_live(q) || q.apply_order >= below || changetype<usize>(q) == changetype<usize>(p))
+        continue;
       if (!is_payload(top) || q.apply_order > top.apply_order) top = q;
     }
     if (!is_payload(top)) return changed;
@@ -147,7 +176,14 @@ export function cover(q: Payload, theirs: usize, va: u64, length: u32): void {
   }
 }
 
-function difference(p: Payload, x: XsplicePatch, exact: bool, mine: usize, theirs: usize, va: u64): u32 {
+function difference(
+  p: Payload,
+  x: XsplicePatch,
+  exact: bool,
+  mine: usize,
+  theirs: usize,
+  va: u64,
+): u32 {
   if (exact || x.type == XSPLICE_PATCH_INLINE_DATA) return exact_difference(mine, theirs, x.size);
   return relaxed_difference(p, mine, x.content, theirs, va, x.size);
 }
@@ -163,8 +199,8 @@ function compare(p: Payload, i: u32, x: XsplicePatch, exact: bool, va: u64): i32
   let verdict = OLD_NOW;
   const at = difference(p, x, exact, mine, theirs, va);
   if (at != x.size) {
-    const beneath = uncover(p, theirs, va, x.size) &&
-      difference(p, x, exact, mine, theirs, va) == x.size;
+    const beneath =
+      uncover(p, theirs, va, x.size) && difference(p, x, exact, mine, theirs, va) == x.size;
     verdict = beneath ? OLD_BENEATH : OLD_NONE;
   }
   free_frames(theirs, pages);
@@ -205,7 +241,7 @@ function check_one(p: Payload, c: XspliceCode, i: u32): i32 {
   if (verdict < 0) return verdict;
   const record = work_off + <usize>ranges_n * SORT_RECORD;
   store<u64>(record, va);
-  store<u64>(record, (<u64>x.size << 8) | <u64>verdict, 8);
+  store<u64>(record, ((<u64>x.size) << 8) | (<u64>verdict), 8);
   ranges_n++;
   return 0;
 }
@@ -254,7 +290,7 @@ export function old_verdict(va: u64, length: u32): u32 {
   for (let i = lo; i != 0 && lo - i < 4; i--) {
     const record = ranges + <usize>(i - 1) * SORT_RECORD;
     const size = load<u64>(record, 8) >> 8;
-    if (load<u64>(record) + size >= va + length) return <u32>load<u64>(record, 8) & 0xff;
+    if (load<u64>(record) + size >= va + length) return (<u32>load<u64>(record, 8)) & 0xff;
   }
   return OLD_NONE;
 }

@@ -17,6 +17,7 @@ export const PAYLOAD_LISTED: u32 = 2;
 export const FORMAT_RFC: u32 = 0;
 export const FORMAT_TODAY: u32 = 1; // .livepatch.funcs
 
+
 @unmanaged
 export class Payload {
   used: u32;
@@ -80,13 +81,21 @@ export class Payload {
   domain: i32; // who uploaded it (a continued upload must come from the same, A14)
   // 320: id, 40 bytes; 360: own name (R23), 40 bytes; both zero-padded, not always terminated.
 
-  @inline get id_off(): usize { return changetype<usize>(this) + 320; }
-  @inline get name_off(): usize { return changetype<usize>(this) + 360; }
+  @inline get id_off(): usize {
+    return changetype<usize>(this) + 320;
+  }
+
+  @inline get name_off(): usize {
+    return changetype<usize>(this) + 360;
+  }
   /** What UPLOAD, LOADER and later formats keep for themselves: 400..1023. */
-  @inline get extra_off(): usize { return changetype<usize>(this) + 400; }
+  @inline get extra_off(): usize {
+    return changetype<usize>(this) + 400;
+  }
 }
 if (offsetof<Payload>() > 320) ERROR("Payload reaches into its id");
 if (PAYLOAD_SIZE < 1024) ERROR("Payload is a KiB");
+
 
 @inline
 export function payload_at(slot: u32): Payload {
@@ -104,6 +113,7 @@ export function is_live(p: Payload): bool {
 export function no_payload(): Payload {
   return changetype<Payload>(0);
 }
+
 @inline
 export function is_payload(p: Payload): bool {
   return changetype<usize>(p) != 0;
@@ -135,6 +145,7 @@ export function first_payload(): Payload {
   }
   return no_payload();
 }
+
 
 @inline
 export function next_payload(p: Payload): Payload {
@@ -172,8 +183,8 @@ export function unlink_payload(p: Payload): void {
   bump_version();
 }
 
-/** The list's version changes with every add and remove (R107) and is never 0, which clients read as
- *  "unset" (K28). */
+/** The list's version changes with every add and remove (R107) and is never 0, which clients
+ *  read as "unset" (K28). */
 function bump_version(): void {
   const h = header();
   h.payload_version = h.payload_version + 1;
@@ -218,7 +229,7 @@ export function copy_id(to_off: usize, from_off: usize): void {
 /** The payload whose memory holds `va`, or none. */
 export function payload_of_va(va: u64): Payload {
   for (let p = first_payload(); is_payload(p); p = next_payload(p)) {
-    if (va - p.base_va < <u64>p.mem_pages << 12) return p;
+    if (va - p.base_va < (<u64>p.mem_pages) << 12) return p;
   }
   return no_payload();
 }

@@ -1,32 +1,60 @@
-// From the RFC's structures to splices: reloc, section and patch of one index describe one place (R36,
-// R37, K13). Here the place is found and the change understood; whether the change may be made there is
-// check.ts's question. The loader has validated the structures' form; pointers are still looked up with
-// bounds, because a payload's data can change after it was loaded.
+// From the RFC's structures to splices: reloc, section and patch of one index describe one place
+// (R36, R37, K13). Here the place is found and the change understood; whether the change may be
+// made there is check.ts's question. The loader has validated the structures' form; pointers are
+// still looked up with bounds, because a payload's data can change after it was loaded.
 
 import {
-  EINVAL, ENOMEM, ENOSPC, XSPLICE_CODE_SIZE, XSPLICE_HOWTO_SIZE, XSPLICE_PATCH_INLINE_DATA,
-  XSPLICE_PATCH_INLINE_TEXT, XSPLICE_PATCH_RELOC_TEXT, XSPLICE_PATCH_SIZE, XSPLICE_RELOC_SIZE,
+  EINVAL,
+  ENOMEM,
+  ENOSPC,
+  XSPLICE_CODE_SIZE,
+  XSPLICE_HOWTO_SIZE,
+  XSPLICE_PATCH_INLINE_DATA,
+  XSPLICE_PATCH_INLINE_TEXT,
+  XSPLICE_PATCH_RELOC_TEXT,
+  XSPLICE_PATCH_SIZE,
+  XSPLICE_RELOC_SIZE,
   XSPLICE_SECTION_SIZE,
 } from "../abi";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
 import { refusal, refuse, refuse_at } from "../hv/refusal";
 import { radix_sort, SORT_RECORD } from "../hv/sort";
 import {
-  PLACE_XSPLICE_CODE, PLACE_XSPLICE_HOWTO, PLACE_XSPLICE_PATCH, PLACE_XSPLICE_RELOC,
-  PLACE_XSPLICE_SECTION, REASON_ADDR_SYMBOL, REASON_DOES_NOT_FIT,
-  REASON_ENUM, REASON_NO_MEMORY, REASON_PATCH_ADDRESS,
+  PLACE_XSPLICE_CODE,
+  PLACE_XSPLICE_HOWTO,
+  PLACE_XSPLICE_PATCH,
+  PLACE_XSPLICE_RELOC,
+  PLACE_XSPLICE_SECTION,
+  REASON_ADDR_SYMBOL,
+  REASON_DOES_NOT_FIT,
+  REASON_ENUM,
+  REASON_NO_MEMORY,
+  REASON_PATCH_ADDRESS,
 } from "../reasons";
 import { is_field_size } from "./howto";
 import { bug_trampolines } from "./island";
 import { payload_off } from "./memory";
 import { Payload } from "./payload";
 import {
-  alloc_splices, Splice, splice_at, SPLICE_DATA, SPLICE_FIELD, SPLICE_SIZE, SPLICE_TEXT,
+  alloc_splices,
+  Splice,
+  splice_at,
+  SPLICE_DATA,
+  SPLICE_FIELD,
+  SPLICE_SIZE,
+  SPLICE_TEXT,
   SPLICE_TRAMPOLINE,
 } from "./splice";
 import { XspliceCode, XspliceHowto, XsplicePatch, XspliceReloc, XspliceSection } from "./structs";
 import {
-  inline_place, name_symbol, refuse_pointer, reloc_place, resolve_reloc, resolve_section, target, wrong_size,
+  inline_place,
+  name_symbol,
+  refuse_pointer,
+  reloc_place,
+  resolve_reloc,
+  resolve_section,
+  target,
+  wrong_size,
 } from "./target";
 import { JMP_REL32_LEN } from "./trampoline";
 
@@ -75,9 +103,15 @@ function place_field(s: Splice, r: XspliceReloc, h: XspliceHowto, x: XsplicePatc
   return 0;
 }
 
-/** An inline patch: bytes, or with a mask one field. Its place stands in patch.addr, and the reloc must
- *  mean the same place; a reloc that names the object's start says only which object. */
-function place_inline(p: Payload, s: Splice, r: XspliceReloc, h: XspliceHowto, x: XsplicePatch): i32 {
+/** An inline patch: bytes, or with a mask one field. Its place stands in patch.addr, and the
+ *  reloc must mean the same place; a reloc that names the object's start says only which object. */
+function place_inline(
+  p: Payload,
+  s: Splice,
+  r: XspliceReloc,
+  h: XspliceHowto,
+  x: XsplicePatch,
+): i32 {
   if (!is_field_size(h.size)) {
     return refuse_at(EINVAL, REASON_ENUM, PLACE_XSPLICE_HOWTO, s.index);
   }
@@ -96,7 +130,8 @@ function place_inline(p: Payload, s: Splice, r: XspliceReloc, h: XspliceHowto, x
     refusal().va2 = said;
     return refuse_at(EINVAL, REASON_ADDR_SYMBOL, PLACE_XSPLICE_RELOC, s.index);
   }
-  // R216: the change lies in the object that it claims to change. Padding behind it is not part of it.
+  // R216: the change lies in the object that it claims to change. Padding behind it is not part of
+  // it.
   const t = target();
   const at = s.va - t.va;
   if (s.va < t.va || at >= t.size) return wrong_size(at, t.size, PLACE_XSPLICE_PATCH, s.index);
@@ -136,7 +171,8 @@ function place_one(p: Payload, c: XspliceCode, i: u32, s: Splice): i32 {
   rc = resolve_reloc(p, r, section.symbol, PLACE_XSPLICE_RELOC, i);
   if (rc != 0) return rc;
   switch (x.type) {
-    case XSPLICE_PATCH_RELOC_TEXT: return place_trampoline(s, r, x, reloc_place());
+    case XSPLICE_PATCH_RELOC_TEXT:
+      return place_trampoline(s, r, x, reloc_place());
     case XSPLICE_PATCH_INLINE_TEXT:
     case XSPLICE_PATCH_INLINE_DATA:
       return place_inline(p, s, r, changetype<XspliceHowto>(howto_off), x);
@@ -179,7 +215,7 @@ export function find_places(p: Payload): i32 {
   if (code_off == 0) return refuse_pointer(PLACE_XSPLICE_CODE, 0, p.new_va);
   const code = changetype<XspliceCode>(code_off);
   const bugs = bug_trampolines();
-  const room = <u64>code.n_patches << (bugs ? 1 : 0);
+  const room = (<u64>code.n_patches) << (bugs ? 1 : 0);
   if (room > u32.MAX_VALUE || !alloc_splices(p, <u32>room)) return refuse(ENOMEM, REASON_NO_MEMORY);
   for (let i: u32 = 0; i < code.n_patches; i++) {
     const rc = place_one(p, code, i, splice_at(p, i));

@@ -1,7 +1,7 @@
-// UNLOAD gives a payload's memory to the next one, so nothing may refer to it any more. Revert has taken
-// the trampolines away; what can be left are pointers that the payload's own code stored (a handler that
-// it registered), references from another payload, and return addresses. All of these are looked for:
-// data of the image, per-CPU areas, other payloads, every CPU's stack.
+// UNLOAD gives a payload's memory to the next one, so nothing may refer to it any more. Revert has
+// taken the trampolines away; what can be left are pointers that the payload's own code stored (a
+// handler that it registered), references from another payload, and return addresses. All of these
+// are looked for: data of the image, per-CPU areas, other payloads, every CPU's stack.
 
 import { EBUSY, REGION_DATA, REGION_RODATA } from "../abi";
 import { header } from "../hv/header";
@@ -10,7 +10,14 @@ import { refusal, refuse, refuse_at } from "../hv/refusal";
 import { symbol_at } from "../hv/symbols";
 import { REASON_NO_MEMORY, REASON_STILL_REFERENCED, PLACE_XSPLICE } from "../reasons";
 import { ENOMEM } from "../abi";
-import { copy_id, first_payload, is_payload, next_payload, Payload, payload_of_va } from "./payload";
+import {
+  copy_id,
+  first_payload,
+  is_payload,
+  next_payload,
+  Payload,
+  payload_of_va,
+} from "./payload";
 import { close_sieve, mark, open_sieve, scan_regions, scan_words } from "./scan";
 import { find_on_stack } from "./stackcheck";
 import { name_symbol } from "./target";
@@ -33,7 +40,7 @@ function judge(word_va: u64, value: u64): i32 {
 function scan_others(p: Payload): i32 {
   for (let q = first_payload(); is_payload(q); q = next_payload(q)) {
     if (changetype<usize>(q) == changetype<usize>(p)) continue;
-    const rc = scan_words(q.base_va, q.base_va + (<u64>q.mem_pages << 12), judge);
+    const rc = scan_words(q.base_va, q.base_va + ((<u64>q.mem_pages) << 12), judge);
     if (rc != 0) return rc;
   }
   return 0;
@@ -45,7 +52,7 @@ const RANGE = memory.data(16);
 export function check_unreferenced(p: Payload): i32 {
   if (p.mem_pages == 0) return 0;
   lo_va = p.base_va;
-  hi_va = p.base_va + (<u64>p.mem_pages << 12);
+  hi_va = p.base_va + ((<u64>p.mem_pages) << 12);
   if (!open_sieve(lo_va, hi_va)) return refuse(ENOMEM, REASON_NO_MEMORY);
   mark(lo_va, hi_va);
   const h = header();

@@ -1,6 +1,7 @@
-// Looking through the image for what refers to a set of addresses: one pass over text and data, with a
-// bitmap of the addresses that matter as the sieve. What passes the sieve is only a suspicion (any four
-// bytes of code can look like a displacement), to be confirmed by decoding the function around it.
+// Looking through the image for what refers to a set of addresses: one pass over text and data,
+// with a bitmap of the addresses that matter as the sieve. What passes the sieve is only a
+// suspicion (any four bytes of code can look like a displacement), to be confirmed by decoding the
+// function around it.
 
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
 import { header } from "../hv/header";
@@ -38,7 +39,7 @@ export function mark(lo_va: u64, hi_va: u64): void {
   for (let va = lo_va & ~15; va < hi_va; va += 16) {
     const bit = (va - sieve_va) >> GRAIN;
     const at = sieve_off + <usize>(bit >> 3);
-    store<u8>(at, load<u8>(at) | <u8>(<u32>1 << <u32>(bit & 7)));
+    store<u8>(at, load<u8>(at) | (<u8>((<u32>1) << (<u32>(bit & 7)))));
   }
 }
 
@@ -48,7 +49,7 @@ export function passes(va: u64): bool {
   const at = va - sieve_va;
   if (at >= sieve_span) return false;
   const bit = at >> GRAIN;
-  return ((load<u8>(sieve_off + <usize>(bit >> 3)) >> <u8>(bit & 7)) & 1) != 0;
+  return ((load<u8>(sieve_off + <usize>(bit >> 3)) >> (<u8>(bit & 7))) & 1) != 0;
 }
 
 /** A little-endian 32-bit value that may cross into another page. */
@@ -57,14 +58,19 @@ function value_across(va: u64): u32 {
   for (let i: u32 = 0; i < 4; i++) {
     const off = peek_off(va + i);
     if (off == 0) return 0;
-    value |= <u32>load<u8>(off) << (i << 3);
+    value |= (<u32>load<u8>(off)) << (i << 3);
   }
   return value;
 }
 
-/** Calls `visit(field_va, target_va)` for every 4 bytes of the image's text that, taken as a displacement
- *  from `behind` bytes after them, lead to what matters. Ends with the first answer that is not 0. */
-export function scan_displacements(behind: u64, visit: (field_va: u64, target_va: u64) => i32, kind: u32): i32 {
+/** Calls `visit(field_va, target_va)` for every 4 bytes of the image's text that, taken as a
+ *  displacement from `behind` bytes after them, lead to what matters. Ends with the first answer
+ *  that is not 0. */
+export function scan_displacements(
+  behind: u64,
+  visit: (field_va: u64, target_va: u64) => i32,
+  kind: u32,
+): i32 {
   const h = header();
   for (let i: u32 = 0; i < h.regions_count; i++) {
     const region = region_at(i);
@@ -81,7 +87,7 @@ export function scan_displacements(behind: u64, visit: (field_va: u64, target_va
       for (; va < page_end && va + 4 <= region.end_va; va++) {
         const inside = va + 4 <= page_end;
         const field = inside ? load<u32>(base + <usize>(va - first)) : value_across(va);
-        const target = va + 4 + behind + <u64>(<i64><i32>field);
+        const target = va + 4 + behind + <u64>(<i64>(<i32>field));
         if (!passes(target)) continue;
         const rc = visit(va, target);
         if (rc != 0) return rc;
@@ -101,8 +107,9 @@ export function scan_addresses(visit: (field_va: u64, target_va: u64) => i32, ki
       const off = peek_off(va);
       if (off == 0) continue;
       const inside = (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - 8;
-      const value = inside ? load<u64>(off)
-        : <u64>value_across(va) | (<u64>value_across(va + 4) << 32);
+      const value = inside
+        ? load<u64>(off)
+        : (<u64>value_across(va)) | ((<u64>value_across(va + 4)) << 32);
       if (!passes(value)) continue;
       const rc = visit(va, value);
       if (rc != 0) return rc;
@@ -111,7 +118,8 @@ export function scan_addresses(visit: (field_va: u64, target_va: u64) => i32, ki
   return 0;
 }
 
-/** Calls `visit(word_va, value)` for every aligned 8-byte word in [va, end_va) that points to what matters. */
+/** Calls `visit(word_va, value)` for every aligned 8-byte word in [va, end_va) that points to
+ *  what matters. */
 export function scan_words(va: u64, end_va: u64, visit: (word_va: u64, value: u64) => i32): i32 {
   va = (va + 7) & ~7;
   while (va + 8 <= end_va) {
@@ -167,8 +175,8 @@ export function decode_at(va: u64, end_va: u64): u32 {
   return decode(WINDOW, max, va, found_insn());
 }
 
-/** Start of the instruction that covers `va`, decoding its function from the beginning; 0 when that is not
- *  known. found_insn() is the instruction. */
+/** Start of the instruction that covers `va`, decoding its function from the beginning; 0 when
+ *  that is not known. found_insn() is the instruction. */
 export function insn_around(va: u64): u64 {
   const index = symbol_at(va);
   if (index < 0) return 0;

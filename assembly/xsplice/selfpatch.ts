@@ -1,6 +1,7 @@
-// The code that does the patching cannot be patched (R221). In this machine that is every function of the
-// image through which the hypervisor reaches the core: the ones with a gate instruction (vmcall: the
-// sysctl itself, the patch points). Replacing one of them would change what runs while it is replaced.
+// The code that does the patching cannot be patched (R221). In this machine that is every function
+// of the image through which the hypervisor reaches the core: the ones with a gate instruction
+// (vmcall: the sysctl itself, the patch points). Replacing one of them would change what runs while
+// it is replaced.
 
 import { peek_off } from "../hv/mem";
 import { PAGE_SIZE } from "../hv/param";

@@ -1,7 +1,7 @@
-// A splice: one place to patch, whichever door it came through. The RFC's reloc, section and patch of
-// one index become one splice, and so does an entry of today's `.livepatch.funcs`. Everything after
-// that, checks, stack search, apply, revert, map, knows splices only. The array of a payload is sorted
-// by address, so that overlaps, writes and look-ups are one pass or a binary search.
+// A splice: one place to patch, whichever door it came through. The RFC's reloc, section and patch
+// of one index become one splice, and so does an entry of today's `.livepatch.funcs`. Everything
+// after that, checks, stack search, apply, revert, map, knows splices only. The array of a payload
+// is sorted by address, so that overlaps, writes and look-ups are one pass or a binary search.
 
 import { alloc_frames, free_frames, OWNER_PAYLOAD, pages_for } from "../hv/frames";
 import { Payload } from "./payload";
@@ -10,7 +10,7 @@ import { Payload } from "./payload";
 export const SPLICE_TRAMPOLINE: u32 = 1; // e9 rel32 at a function's entry (R5)
 export const SPLICE_TEXT: u32 = 2; // bytes of code in place (R2)
 export const SPLICE_DATA: u32 = 3; // bytes of .rodata in place (R177, R178)
-export const SPLICE_FIELD: u32 = 4; // one field by howto arithmetic: callers, tables, users of a string
+export const SPLICE_FIELD: u32 = 4; // one field by howto arithmetic: callers, tables, …
 export const SPLICE_BUG: u32 = 5; // jump to a BUG in the dead body behind a trampoline (R13, K23)
 export const SPLICE_NOP: u32 = 6; // a range of NOPs (content 0, today's format)
 
@@ -21,6 +21,7 @@ export const MARK_STACKED: u32 = 4; // over bytes that an earlier payload wrote,
 export const MARK_REPLACES: u32 = 8; // an earlier payload's splice here goes away (R197)
 
 export const SPLICE_SIZE: usize = 128;
+
 
 @unmanaged
 export class Splice {
@@ -49,6 +50,7 @@ export class Splice {
   to_off: usize; // linear: where they go, 0 when the range crosses a page
 }
 if (offsetof<Splice>() > 128) ERROR("Splice outgrows its stride");
+
 
 @inline
 export function splice_at(p: Payload, i: u32): Splice {

@@ -1,7 +1,7 @@
-// A string that the compiler merged has users that its author does not know of (R176): editing it in place
-// changes what all of them see. The users are found, told on the console and counted in the record; the
-// edit itself is the author's decision. To give only some users a new string, a payload patches their
-// references instead (R179).
+// A string that the compiler merged has users that its author does not know of (R176): editing it
+// in place changes what all of them see. The users are found, told on the console and counted in
+// the record; the edit itself is the author's decision. To give only some users a new string, a
+// payload patches their references instead (R179).
 
 import { REGION_DATA, REGION_RODATA, REGION_TEXT, XSPLICE_SECTION_STRING } from "../abi";
 import { XEN_XSPLICE_ID_SIZE } from "../abi";
@@ -10,8 +10,14 @@ import { peek_off } from "../hv/mem";
 import { INSN_IMM, INSN_MEM } from "../hv/x86/insn";
 import { Payload } from "./payload";
 import {
-  close_sieve, found_insn, insn_around, mark, open_sieve, scan_addresses,
-  scan_displacements, scan_regions,
+  close_sieve,
+  found_insn,
+  insn_around,
+  mark,
+  open_sieve,
+  scan_addresses,
+  scan_displacements,
+  scan_regions,
 } from "./scan";
 import { Splice, splice_at, SPLICE_DATA } from "./splice";
 
@@ -29,13 +35,14 @@ function byte_at(va: u64): u8 {
   return off == 0 ? 0 : load<u8>(off);
 }
 
+
 @inline
 function is_in_string(va: u64): bool {
   return va >= string_va && va < string_end;
 }
 
 function add_user(va: u64): i32 {
-  if (users < USERS_MAX) store<u64>(USERS + (<usize>users << 3), va);
+  if (users < USERS_MAX) store<u64>(USERS + ((<usize>users) << 3), va);
   users++;
   return 0;
 }
@@ -85,7 +92,7 @@ function tell(p: Payload): void {
   print(" users:");
   for (let i: u32 = 0; i < min<u32>(users, USERS_MAX); i++) {
     print_byte(0x20);
-    print_hex(load<u64>(USERS + (<usize>i << 3)), 16);
+    print_hex(load<u64>(USERS + ((<usize>i) << 3)), 16);
   }
   print("\n");
 }

@@ -1,16 +1,45 @@
-// The xSplice operation of the sysctl hypercall (RFC R84-R124): five sub-operations on a copy of the
-// caller's struct, in place, so that what is set here is what is copied back (R82). ABI sizes and
-// offsets are those of abi.ts (requirements.md A6). ACTION answers at once; the work is done when the
-// machine runs (R92).
+// The xSplice operation of the sysctl hypercall (RFC R84-R124): five sub-operations on a copy of
+// the caller's struct, in place, so that what is set here is what is copied back (R82). ABI sizes
+// and offsets are those of abi.ts (requirements.md A6). ACTION answers at once; the work is done
+// when the machine runs (R92).
 
 import {
-  E2BIG, EFAULT, EINVAL, ENOBUFS, ENODATA, ENOENT, ENOSYS, PERM_W, XEN_SYSCTL_XSPLICE_ACTION,
-  XEN_SYSCTL_XSPLICE_GET, XEN_SYSCTL_XSPLICE_INFO, XEN_SYSCTL_XSPLICE_LIST, XEN_SYSCTL_XSPLICE_OP,
-  XEN_SYSCTL_XSPLICE_UPLOAD, XSPLICE_ACTION_CMD, XSPLICE_ACTION_ID, XSPLICE_ACTION_SIZE,
-  XSPLICE_ACTION_TIME, XSPLICE_INFO_BUFFER, XSPLICE_INFO_LEN, XSPLICE_INFO_SIZE, XSPLICE_LIST_IDX,
-  XSPLICE_LIST_MAX, XSPLICE_LIST_NR, XSPLICE_LIST_SIZE, XSPLICE_LIST_SUMMARY, XSPLICE_LIST_VERSION,
-  XSPLICE_OP_CMD, XSPLICE_OP_SIZE, XSPLICE_OP_U, XSPLICE_SUMMARY_ID, XSPLICE_SUMMARY_SIZE,
-  XSPLICE_SUMMARY_STATUS, XSPLICE_UPLOAD_SIZE, SYSCTL_SIZE, SYSCTL_U,
+  E2BIG,
+  EFAULT,
+  EINVAL,
+  ENOBUFS,
+  ENODATA,
+  ENOENT,
+  ENOSYS,
+  PERM_W,
+  XEN_SYSCTL_XSPLICE_ACTION,
+  XEN_SYSCTL_XSPLICE_GET,
+  XEN_SYSCTL_XSPLICE_INFO,
+  XEN_SYSCTL_XSPLICE_LIST,
+  XEN_SYSCTL_XSPLICE_OP,
+  XEN_SYSCTL_XSPLICE_UPLOAD,
+  XSPLICE_ACTION_CMD,
+  XSPLICE_ACTION_ID,
+  XSPLICE_ACTION_SIZE,
+  XSPLICE_ACTION_TIME,
+  XSPLICE_INFO_BUFFER,
+  XSPLICE_INFO_LEN,
+  XSPLICE_INFO_SIZE,
+  XSPLICE_LIST_IDX,
+  XSPLICE_LIST_MAX,
+  XSPLICE_LIST_NR,
+  XSPLICE_LIST_SIZE,
+  XSPLICE_LIST_SUMMARY,
+  XSPLICE_LIST_VERSION,
+  XSPLICE_OP_CMD,
+  XSPLICE_OP_SIZE,
+  XSPLICE_OP_U,
+  XSPLICE_SUMMARY_ID,
+  XSPLICE_SUMMARY_SIZE,
+  XSPLICE_SUMMARY_STATUS,
+  XSPLICE_UPLOAD_SIZE,
+  SYSCTL_SIZE,
+  SYSCTL_U,
 } from "../abi";
 import { BUILD_ID_OFF, header } from "../hv/header";
 import { copy_to_va, is_mapped } from "../hv/mem";
@@ -18,9 +47,19 @@ import { refusal, refuse, refuse_at } from "../hv/refusal";
 import { install_sysctl_op } from "../hv/sysctl";
 import { xsm_check } from "../hv/xsm";
 import {
-  PLACE_SYSCTL, REASON_GET_STATUS_NONZERO, REASON_INFO_BUFFER, REASON_LIST_BATCH, REASON_LIST_HANDLE,
-  REASON_LIST_INDEX, REASON_NO_BUILD_ID, REASON_NO_SUCH_ID, REASON_UNKNOWN_OP, REASON_XSM_DENIED,
-  STEP_GET, STEP_INFO, STEP_LIST,
+  PLACE_SYSCTL,
+  REASON_GET_STATUS_NONZERO,
+  REASON_INFO_BUFFER,
+  REASON_LIST_BATCH,
+  REASON_LIST_HANDLE,
+  REASON_LIST_INDEX,
+  REASON_NO_BUILD_ID,
+  REASON_NO_SUCH_ID,
+  REASON_UNKNOWN_OP,
+  REASON_XSM_DENIED,
+  STEP_GET,
+  STEP_INFO,
+  STEP_LIST,
 } from "../reasons";
 import { GONE, judge, step_of } from "./action";
 import { begin_step, keep_refusal, keep_refusal_of } from "./explain";
@@ -80,8 +119,8 @@ function check_list(u_off: usize): i32 {
   return 0;
 }
 
-/** LIST: summaries in upload order from idx on. Returns how many; `nr` becomes what is left (K26), `idx`
- *  stays, nr 0 is a probe (K30), the version on input is ignored (K27). */
+/** LIST: summaries in upload order from idx on. Returns how many; `nr` becomes what is left
+ *  (K26), `idx` stays, nr 0 is a probe (K30), the version on input is ignored (K27). */
 function list(u_off: usize): i32 {
   begin_step(STEP_LIST);
   const rc = check_list(u_off);
@@ -98,8 +137,11 @@ function list(u_off: usize): i32 {
     store<i32>(SUMMARY, p.status, XSPLICE_SUMMARY_STATUS);
     const to_va = handle + <u64>done * XSPLICE_SUMMARY_SIZE;
     // All of a summary or nothing of it: a copy that stops half-way would look like an answer.
-    if (!is_guest_range(to_va, XSPLICE_SUMMARY_SIZE) || !is_mapped(to_va, XSPLICE_SUMMARY_SIZE, PERM_W) ||
-        copy_to_va(to_va, SUMMARY, XSPLICE_SUMMARY_SIZE) != 0) {
+    if (
+      !is_guest_range(to_va, XSPLICE_SUMMARY_SIZE) ||
+      !is_mapped(to_va, XSPLICE_SUMMARY_SIZE, PERM_W) ||
+      copy_to_va(to_va, SUMMARY, XSPLICE_SUMMARY_SIZE) != 0
+    ) {
       failed = bad_handle(to_va, XSPLICE_LIST_SUMMARY);
       break;
     }
@@ -168,11 +210,16 @@ export function xsplice_control(op_off: usize, domain: i32): i32 {
   expire_waiting();
   const u_off = op_off + XSPLICE_OP_U;
   switch (cmd) {
-    case XEN_SYSCTL_XSPLICE_UPLOAD: return upload(u_off, domain);
-    case XEN_SYSCTL_XSPLICE_GET: return get(u_off);
-    case XEN_SYSCTL_XSPLICE_LIST: return list(u_off);
-    case XEN_SYSCTL_XSPLICE_ACTION: return action(u_off);
-    case XEN_SYSCTL_XSPLICE_INFO: return info(u_off);
+    case XEN_SYSCTL_XSPLICE_UPLOAD:
+      return upload(u_off, domain);
+    case XEN_SYSCTL_XSPLICE_GET:
+      return get(u_off);
+    case XEN_SYSCTL_XSPLICE_LIST:
+      return list(u_off);
+    case XEN_SYSCTL_XSPLICE_ACTION:
+      return action(u_off);
+    case XEN_SYSCTL_XSPLICE_INFO:
+      return info(u_off);
   }
   return unknown_op(cmd);
 }

@@ -1,17 +1,27 @@
-// From what a payload says about a place to the place itself: symbol, symbol + offset or address (R12,
-// R31, R56, K12). All that is given must agree. A name that several symbols have is decided by an address,
-// or refused with the candidates listed (R202, R204).
+// From what a payload says about a place to the place itself: symbol, symbol + offset or address
+// (R12, R31, R56, K12). All that is given must agree. A name that several symbols have is decided
+// by an address, or refused with the candidates listed (R202, R204).
 
 import {
-  EFAULT, EINVAL, ENOENT, ERANGE, XSPLICE_RELOC_SIZE, XSPLICE_SECTION_SIZE, XSPLICE_SYMBOL_SIZE,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  ERANGE,
+  XSPLICE_RELOC_SIZE,
+  XSPLICE_SECTION_SIZE,
+  XSPLICE_SYMBOL_SIZE,
   SYMBOL_MATCHES_MAX,
 } from "../abi";
 import { is_hypervisor_va } from "../hv/mem";
 import { refusal, REFUSAL_CANDIDATES, refusal_name, refuse_at } from "../hv/refusal";
 import { find_symbols, match_at, match_count, symbol, symbol_at } from "../hv/symbols";
 import {
-  REASON_ADDR_SYMBOL, REASON_PATCH_ADDRESS, REASON_PAYLOAD_POINTER, REASON_SIZE,
-  REASON_SYM_AMBIGUOUS, REASON_SYM_MISSING,
+  REASON_ADDR_SYMBOL,
+  REASON_PATCH_ADDRESS,
+  REASON_PAYLOAD_POINTER,
+  REASON_SIZE,
+  REASON_SYM_AMBIGUOUS,
+  REASON_SYM_MISSING,
 } from "../reasons";
 import { payload_off, payload_string } from "./memory";
 import { Payload } from "./payload";
@@ -34,6 +44,7 @@ export class Target {
   named: u32; // 1: the payload names it; otherwise it gave an address alone
 }
 const TARGET = memory.data(32);
+
 
 @inline
 export function target(): Target {
@@ -71,8 +82,11 @@ function choose(hint_va: u64, name_off: usize, len: u32): bool {
   if (hint_va != 0 && match_count() > n) {
     // More symbols of this name than the lookup lists: the address finds its own.
     const at = symbol_at(hint_va);
-    if (at >= 0 && <u32>symbol(at).name_len == len &&
-        memory.compare(<usize>symbol(at).name, name_off, len) == 0) {
+    if (
+      at >= 0 &&
+      <u32>symbol(at).name_len == len &&
+      memory.compare(<usize>symbol(at).name, name_off, len) == 0
+    ) {
       found_symbol = at;
       return true;
     }
@@ -106,6 +120,7 @@ function resolve_symbol(p: Payload, symbol_va: u64, hint_va: u64, place: u32, in
 export function resolve_value(p: Payload, symbol_va: u64, place: u32, index: u32): i32 {
   return resolve_symbol(p, symbol_va, 0, place, index);
 }
+
 @inline
 export function resolved_va(): u64 {
   return found_va;
@@ -124,7 +139,13 @@ function disagree(va: u64, symbol_va: u64, place: u32, index: u32): i32 {
 }
 
 /** The object of section `i`: fills target(). `hint_va` helps where the section has no address. */
-export function resolve_section(p: Payload, sections_va: u64, i: u32, hint_va: u64, place: u32): i32 {
+export function resolve_section(
+  p: Payload,
+  sections_va: u64,
+  i: u32,
+  hint_va: u64,
+  place: u32,
+): i32 {
   const at_va = sections_va + <u64>i * XSPLICE_SECTION_SIZE;
   const off = payload_off(p, at_va, XSPLICE_SECTION_SIZE);
   if (off == 0) return refuse_pointer(place, i, at_va);
@@ -153,6 +174,7 @@ export function resolve_section(p: Payload, sections_va: u64, i: u32, hint_va: u
   return fits ? 0 : wrong_size(s.size, sym.size != 0 ? sym.size : t.room, place, i);
 }
 
+
 @inline
 function room_from(index: i32, va: u64): u64 {
   const s = symbol(index);
@@ -168,17 +190,25 @@ export function wrong_size(value: u64, limit: u64, place: u32, index: u32): i32 
   return rc;
 }
 
-/** The address that a reloc means: addr, and symbol + isns_target, which must agree (R31). 0 in the answer's
- *  place means that it gives neither. Result in reloc_place(). */
+/** The address that a reloc means: addr, and symbol + isns_target, which must agree (R31). 0 in
+ *  the answer's place means that it gives neither. Result in reloc_place(). */
 let reloc_va: u64 = 0;
+
 
 @inline
 export function reloc_place(): u64 {
   return reloc_va;
 }
 
-/** `known_symbol`: struct whose object target() already holds, so that it is not looked up twice. */
-export function resolve_reloc(p: Payload, r: XspliceReloc, known_symbol: u64, place: u32, i: u32): i32 {
+/** `known_symbol`: struct whose object target() already holds, so that it is not looked up
+ *  twice. */
+export function resolve_reloc(
+  p: Payload,
+  r: XspliceReloc,
+  known_symbol: u64,
+  place: u32,
+  i: u32,
+): i32 {
   reloc_va = r.addr;
   if (r.symbol == 0) return 0;
   if (r.symbol == known_symbol) {

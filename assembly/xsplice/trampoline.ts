@@ -1,16 +1,17 @@
-// Machine code that the hypervisor itself writes: the entry trampoline (R5, R183), the second hop of
-// one that cannot reach (R184), the BUG stub (R13, K23) and NOPs (R2). Intel SDM vol. 2: JMP, NOP,
-// ENDBR64, UD2.
+// Machine code that the hypervisor itself writes: the entry trampoline (R5, R183), the second hop
+// of one that cannot reach (R184), the BUG stub (R13, K23) and NOPs (R2). Intel SDM vol. 2: JMP,
+// NOP, ENDBR64, UD2.
 //
-//   trampoline   e9 rel32                          jmp   new          rel32 from the next instruction
-//   island       ff 25 00 00 00 00, 8 bytes        jmp   *0(%rip)     any distance
-//   bug stub     0f 0b                             ud2                a fault that names the place
+//   trampoline   e9 rel32                     jmp   new      relative to the next instruction
+//   island       ff 25 00 00 00 00, 8 bytes   jmp   *0(%rip) any distance
+//   bug stub     0f 0b                        ud2            a fault that names the place
 
 export const JMP_REL32: u8 = 0xe9;
 export const JMP_REL32_LEN: u32 = 5;
 export const ENDBR64: u32 = 0xfa1e0ff3;
 export const ENDBR64_LEN: u32 = 4;
-/** Bytes of an island with its address, rounded up so that islands do not share a fetch line half. */
+/** Bytes of an island with its address, rounded up so that islands do not share a fetch line
+ *  half. */
 export const ISLAND_SIZE: u32 = 16;
 const ISLAND_JUMP: u64 = 0x25ff; // ff 25 00 00 00 00, followed by the address at 6
 const UD2: u16 = 0x0b0f;
@@ -60,15 +61,10 @@ export function store_bug(off: usize): void {
 
 /** The recommended multi-byte NOPs of 1 to 9 bytes (SDM vol. 2, NOP), each in a row of 9. */
 const NOPS = memory.data<u8>([
-  0x90, 0, 0, 0, 0, 0, 0, 0, 0,
-  0x66, 0x90, 0, 0, 0, 0, 0, 0, 0,
-  0x0f, 0x1f, 0x00, 0, 0, 0, 0, 0, 0,
-  0x0f, 0x1f, 0x40, 0x00, 0, 0, 0, 0, 0,
-  0x0f, 0x1f, 0x44, 0x00, 0x00, 0, 0, 0, 0,
-  0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00, 0, 0, 0,
-  0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00, 0, 0,
-  0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00, 0,
-  0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00,
+  0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0x66, 0x90, 0, 0, 0, 0, 0, 0, 0, 0x0f, 0x1f, 0x00, 0, 0, 0, 0, 0, 0,
+  0x0f, 0x1f, 0x40, 0x00, 0, 0, 0, 0, 0, 0x0f, 0x1f, 0x44, 0x00, 0x00, 0, 0, 0, 0, 0x66, 0x0f, 0x1f,
+  0x44, 0x00, 0x00, 0, 0, 0, 0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00, 0, 0, 0x0f, 0x1f, 0x84, 0x00,
+  0x00, 0x00, 0x00, 0x00, 0, 0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00,
 ]);
 const NOP_MAX: u32 = 9;
 
@@ -82,8 +78,8 @@ export function store_nops(off: usize, count: u32): void {
   }
 }
 
-/** Length of the padding instruction at `off` within `count` bytes: a NOP of any length that assemblers
- *  emit, or int3; 0 when it is something else. */
+/** Length of the padding instruction at `off` within `count` bytes: a NOP of any length that
+ *  assemblers emit, or int3; 0 when it is something else. */
 export function padding_length(off: usize, count: u32): u32 {
   let i: u32 = 0;
   while (i < count && is_nop_prefix(load<u8>(off + i))) i++;

@@ -1,10 +1,11 @@
-// Writing to the hypervisor, and taking it back (R178, R212, R213). Everything that can fail happens
-// before: `prepare_writes` records for each splice the bytes that are there and the bytes that will be;
-// `still_there` compares all of them with memory; then `write_new` only copies. Revert copies the
-// recorded bytes back. Both run while every CPU stands at the patch point, so this is the part that has
-// to be short. Text is written through the linear address, as a hypervisor does with CR0.WP clear
-// (writable and executable at once it must never be); .rodata is made writable page by page and
-// read-only again at once. Cached code of a page is dropped once for all writes to it (R218).
+// Writing to the hypervisor, and taking it back (R178, R212, R213). Everything that can fail
+// happens before: `prepare_writes` records for each splice the bytes that are there and the bytes
+// that will be; `still_there` compares all of them with memory; then `write_new` only copies.
+// Revert copies the recorded bytes back. Both run while every CPU stands at the patch point, so
+// this is the part that has to be short. Text is written through the linear address, as a
+// hypervisor does with CR0.WP clear (writable and executable at once it must never be); .rodata is
+// made writable page by page and read-only again at once. Cached code of a page is dropped once for
+// all writes to it (R218).
 
 import { EILSEQ, ENOMEM, PERM_R, PERM_W, PERM_X } from "../abi";
 import { alloc_frames, free_frames, OWNER_PAYLOAD, pages_for } from "../hv/frames";
@@ -24,7 +25,7 @@ const RANGE_SIZE: u64 = 16;
 /** Frames for the bytes of all splices, old and new, and for `ranges` stack ranges. */
 export function alloc_prepared(p: Payload, ranges: u32): i32 {
   let bytes: u64 = 0;
-  for (let i: u32 = 0; i < p.splices_count; i++) bytes += <u64>splice_at(p, i).length << 1;
+  for (let i: u32 = 0; i < p.splices_count; i++) bytes += (<u64>splice_at(p, i).length) << 1;
   bytes = (bytes + 15) & ~15;
   const pages = pages_for(bytes + <u64>ranges * RANGE_SIZE);
   if (pages == 0) return 0;
@@ -41,7 +42,7 @@ export function alloc_prepared(p: Payload, ranges: u32): i32 {
     const s = splice_at(p, i);
     s.old_off = at;
     s.new_off = at + s.length;
-    at += <usize>s.length << 1;
+    at += (<usize>s.length) << 1;
     const crosses = (s.va & PAGE_MASK) + <u64>s.length > <u64>PAGE_SIZE;
     s.to_off = crosses ? 0 : peek_off(s.va);
   }
@@ -94,8 +95,8 @@ export function refuse_bytes(va: u64, length: u32, expected_off: usize, at: u32)
   r.value = at;
 }
 
-/** Compares memory with the recorded old (`written` false) or new bytes of every splice, but not of those
- *  that replace another payload's: what is beneath them is that payload's record. */
+/** Compares memory with the recorded old (`written` false) or new bytes of every splice, but not
+ *  of those that replace another payload's: what is beneath them is that payload's record. */
 export function still_there(p: Payload, written: bool, reason: u32): i32 {
   for (let i: u32 = 0; i < p.splices_count; i++) {
     const s = splice_at(p, i);

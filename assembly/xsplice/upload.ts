@@ -1,24 +1,49 @@
-// XEN_SYSCTL_XSPLICE_UPLOAD (RFC R95-R102, R226): verifies a payload and lists it, applies nothing. The
-// order in which things are refused is part of the interface (R97): id, size, handle, duplicate,
-// memory, copy, then the payload itself. The guest's bytes are read once, into staging frames; what is
-// judged is what is loaded. The record is linked last: before that nobody sees it.
+// XEN_SYSCTL_XSPLICE_UPLOAD (RFC R95-R102, R226): verifies a payload and lists it, applies nothing.
+// The order in which things are refused is part of the interface (R97): id, size, handle,
+// duplicate, memory, copy, then the payload itself. The guest's bytes are read once, into staging
+// frames; what is judged is what is loaded. The record is linked last: before that nobody sees it.
 
 import {
-  EEXIST, EFAULT, EINVAL, ENOMEM, PERM_R, XEN_XSPLICE_ID_SIZE, XSPLICE_OP_U, XSPLICE_PAYLOAD_MAX,
-  XSPLICE_STATUS_LOADED, XSPLICE_UPLOAD_ID, XSPLICE_UPLOAD_LEN, XSPLICE_UPLOAD_PAYLOAD, SYSCTL_U,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  PERM_R,
+  XEN_XSPLICE_ID_SIZE,
+  XSPLICE_OP_U,
+  XSPLICE_PAYLOAD_MAX,
+  XSPLICE_STATUS_LOADED,
+  XSPLICE_UPLOAD_ID,
+  XSPLICE_UPLOAD_LEN,
+  XSPLICE_UPLOAD_PAYLOAD,
+  SYSCTL_U,
 } from "../abi";
 import { print, print_byte, print_dec, print_hex } from "../hv/console";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
 import { copy_from_va, is_hypervisor_va, is_mapped } from "../hv/mem";
 import { refusal, refuse, refuse_at } from "../hv/refusal";
 import {
-  PLACE_SYSCTL, REASON_ARG_FAULT, REASON_ID_EMPTY, REASON_ID_EXISTS, REASON_NO_MEMORY,
-  REASON_PAYLOAD_EXISTS, REASON_SIZE_LIMIT, REASON_SIZE_ZERO, STEP_UPLOAD,
+  PLACE_SYSCTL,
+  REASON_ARG_FAULT,
+  REASON_ID_EMPTY,
+  REASON_ID_EXISTS,
+  REASON_NO_MEMORY,
+  REASON_PAYLOAD_EXISTS,
+  REASON_SIZE_LIMIT,
+  REASON_SIZE_ZERO,
+  STEP_UPLOAD,
 } from "../reasons";
 import { begin_step, forget_refusal, keep_refusal_of } from "./explain";
 import { load_payload } from "./load";
 import {
-  claim_payload, copy_id, find_payload, first_payload, is_payload, link_payload, next_payload, Payload,
+  claim_payload,
+  copy_id,
+  find_payload,
+  first_payload,
+  is_payload,
+  link_payload,
+  next_payload,
+  Payload,
   release_payload,
 } from "./payload";
 
@@ -34,8 +59,8 @@ export function check_id(id_off: usize): i32 {
   return refuse_at(EINVAL, REASON_ID_EMPTY, PLACE_SYSCTL, sysctl_field(0));
 }
 
-/** True when a guest handle names guest memory only: a guest must not make the hypervisor read or write
- *  the hypervisor's own half. */
+/** True when a guest handle names guest memory only: a guest must not make the hypervisor read
+ *  or write the hypervisor's own half. */
 export function is_guest_range(va: u64, len: u64): bool {
   if (len == 0) return true;
   return va + (len - 1) >= va && !is_hypervisor_va(va) && !is_hypervisor_va(va + (len - 1));
@@ -69,7 +94,7 @@ function check_request(u_off: usize): i32 {
 
 /** Multiplies like the FNV hashes, eight bytes at a time, in two lanes with different primes. */
 function hash_file(p: Payload, off: usize, size: usize): void {
-  let lo: u64 = 0xcbf29ce484222325 ^ <u64>size;
+  let lo: u64 = 0xcbf29ce484222325 ^ (<u64>size);
   let hi: u64 = 0x9e3779b97f4a7c15;
   let i: usize = 0;
   for (; i + 8 <= size; i += 8) {
@@ -78,8 +103,8 @@ function hash_file(p: Payload, off: usize, size: usize): void {
     hi = rotl<u64>((hi + word) * 0xc2b2ae3d27d4eb4f, 31);
   }
   for (; i < size; i++) {
-    lo = (lo ^ <u64>load<u8>(off + i)) * 0x100000001b3;
-    hi = rotl<u64>(hi ^ <u64>load<u8>(off + i), 11) * 0xc2b2ae3d27d4eb4f;
+    lo = (lo ^ (<u64>load<u8>(off + i))) * 0x100000001b3;
+    hi = rotl<u64>(hi ^ (<u64>load<u8>(off + i)), 11) * 0xc2b2ae3d27d4eb4f;
   }
   p.hash_lo = lo;
   p.hash_hi = hi;

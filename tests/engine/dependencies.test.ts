@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as abi from "../../host/abi.js";
 import { inline, trampoline } from "./payload.js";
-import { APPLIED, Bench, refused, REVERTED, sample } from "./support.js";
+import { APPLIED, Bench, REVERTED, refused, sample } from "./support.js";
 
 const last = (b: Bench): bigint => b.call("account_last", 0n);
 
 describe("mode 1: one cumulative payload (R197)", () => {
-  test("replaces the earlier one in one step, and reverts to the unpatched hypervisor", async () => {
+  test("replaces the earlier one in one step, reverts to the unpatched hypervisor", async () => {
     const b = await Bench.boot();
     const image = b.image();
     await b.load("v1", sample("cumulative-v1"));

@@ -1,5 +1,6 @@
-// Payloads made byte by byte, so that a test can say exactly what is in them, right or wrong: an ELF
-// relocatable file as gcc would make of a source with include/xsplice.h. Structures as A2 has them.
+// Payloads made byte by byte, so that a test can say exactly what is in them, right or wrong: an
+// ELF relocatable file as gcc would make of a source with include/xsplice.h. Structures as A2 has
+// them.
 
 import * as abi from "../../host/abi.js";
 
@@ -162,7 +163,8 @@ class Builder {
 
   private reloc(at: number, place: Omit<Place, "content" | "size">): void {
     this.structs.u64(at, place.relocAddr ?? 0n);
-    if (place.symbol !== undefined) this.pointer(STRUCTS, at + 8, STRUCTS, this.symbol(place.symbol));
+    if (place.symbol !== undefined)
+      this.pointer(STRUCTS, at + 8, STRUCTS, this.symbol(place.symbol));
     this.structs.u64(at + 16, place.target ?? 0n);
     this.pointer(STRUCTS, at + 24, STRUCTS, this.howto(place.howto ?? {}));
     this.structs.u64(at + 32, place.added ?? 0n);
@@ -261,7 +263,8 @@ export function buildPayload(spec: PayloadSpec): Uint8Array {
   return link(sections);
 }
 
-export const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replace(/ /g, ""), "hex"));
+export const hex = (text: string): Uint8Array =>
+  Uint8Array.from(Buffer.from(text.replace(/ /g, ""), "hex"));
 
 /** A function replaced at its entry. `code` defaults to `mov $42,%eax; ret`. */
 export function trampoline(symbol: string, size: number, code = hex("b82a000000c3")): Place {

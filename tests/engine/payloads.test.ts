@@ -1,11 +1,12 @@
-// Every way to patch (R2-R6, R176-R179, R184, R185, R195), by the sample payloads compiled from C: what a
-// caller sees before, while and after, and that nothing of it is left in the machine (R213, A14).
+// Every way to patch (R2-R6, R176-R179, R184, R185, R195), by the sample payloads compiled from C:
+// what a caller sees before, while and after, and that nothing of it is left in the machine (R213,
+// A14).
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as abi from "../../host/abi.js";
 import { hex, inline } from "./payload.js";
-import { APPLIED, Bench, CHECKED, LOADED, refused, REVERTED, sample } from "./support.js";
+import { APPLIED, Bench, CHECKED, LOADED, REVERTED, refused, sample } from "./support.js";
 
 interface Row {
   payload: string;
@@ -61,7 +62,10 @@ describe("every way to patch", () => {
     const first = [1, 2, 3].map(() => b.call("account_last", 0n));
     await b.xc.revertAndWait("p");
     await b.xc.applyAndWait("p");
-    assert.deepEqual([1, 2, 3].map(() => b.call("account_last", 0n)), first);
+    assert.deepEqual(
+      [1, 2, 3].map(() => b.call("account_last", 0n)),
+      first,
+    );
     assert.notEqual(first[0], first[1], "the data does change");
   });
 
@@ -121,7 +125,10 @@ describe("every way to patch", () => {
     const offset = (place as { new: Uint8Array }).new.byteOffset;
     const island = (place?.va ?? 0n) + 5n + BigInt(jump.getInt32(offset + 1, true));
     const distance = island - (place?.va ?? 0n);
-    assert.ok(distance > 0x7fff0000n - 0x200000n && distance < 0x80000000n, "at the limit of its reach");
+    assert.ok(
+      distance > 0x7fff0000n - 0x200000n && distance < 0x80000000n,
+      "at the limit of its reach",
+    );
     assert.deepEqual([...b.machine.read(island, 6)], [0xff, 0x25, 0, 0, 0, 0]);
     await b.xc.revertAndWait("p");
     assert.throws(() => b.machine.read(island, 1), /.*/, "the island is gone");
@@ -153,7 +160,10 @@ describe("every way to patch", () => {
     await b.load("p", sample("xsa125"));
     assert.deepEqual(
       b.machine.map().map((place) => [place.kind, place.va - va, place.size]),
-      [["trampoline", 0n, 5], ["bug", 5n, 5]],
+      [
+        ["trampoline", 0n, 5],
+        ["bug", 5n, 5],
+      ],
     );
     const errant = b.machine.call(va + 5n);
     assert.deepEqual([errant.stop, errant.fault?.vector], ["fault", "#UD"]);
@@ -161,6 +171,9 @@ describe("every way to patch", () => {
     await b.xc.unload("p");
     // a function without room for a second jump goes without (K23)
     await b.load("small", sample("tail-padding"));
-    assert.deepEqual(b.machine.map().map((place) => place.kind), ["trampoline"]);
+    assert.deepEqual(
+      b.machine.map().map((place) => place.kind),
+      ["trampoline"],
+    );
   });
 });

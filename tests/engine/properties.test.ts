@@ -1,7 +1,7 @@
-// Random lives of random payloads: uploaded, checked, applied, reverted, unloaded in any order, over the
-// same few functions, with and without old code. Whatever is accepted or refused: memory is the image
-// with the applied payloads laid over it in their order, a refusal changes nothing, and when all are
-// gone the machine is what it was at the start (R212-R214, A14).
+// Random lives of random payloads: uploaded, checked, applied, reverted, unloaded in any order,
+// over the same few functions, with and without old code. Whatever is accepted or refused: memory
+// is the image with the applied payloads laid over it in their order, a refusal changes nothing,
+// and when all are gone the machine is what it was at the start (R212-R214, A14).
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -46,7 +46,10 @@ const steps: fc.Arbitrary<Command[]> = fc
       { arbitrary: fc.constant<Step[]>(["upload", "check", "apply"]), weight: 4 },
       { arbitrary: fc.constant<Step[]>(["revert"]), weight: 3 },
       { arbitrary: fc.constant<Step[]>(["unload", "upload", "check", "apply"]), weight: 2 },
-      { arbitrary: fc.constantFrom<Step>("upload", "check", "apply", "unload").map((s) => [s]), weight: 3 },
+      {
+        arbitrary: fc.constantFrom<Step>("upload", "check", "apply", "unload").map((s) => [s]),
+        weight: 3,
+      },
     ),
   })
   .map(({ payload, steps }) => steps.map((what) => ({ payload, what })));
@@ -76,13 +79,21 @@ function expected(b: Bench, pristine: Uint8Array, offsetOf: (va: bigint) => numb
   const places = [...b.machine.map()].sort((x, y) => Number(x.order - y.order));
   for (const one of places) {
     const at = offsetOf(one.va);
-    assert.deepEqual(bytes.slice(at, at + one.size), one.old, "a place records what was beneath it");
+    assert.deepEqual(
+      bytes.slice(at, at + one.size),
+      one.old,
+      "a place records what was beneath it",
+    );
     bytes.set(one.new, at);
   }
   return bytes;
 }
 
-async function perform(b: Bench, { payload, what }: Command, spec: () => PayloadSpec): Promise<boolean> {
+async function perform(
+  b: Bench,
+  { payload, what }: Command,
+  spec: () => PayloadSpec,
+): Promise<boolean> {
   const id = `p${payload}`;
   try {
     if (what === "upload") await b.upload(id, spec());
@@ -144,6 +155,9 @@ describe("random lives", () => {
       { numRuns: 60 },
     );
     // fast-check prints the seed of a failure; these make sure that something was tried at all.
-    assert.ok(accepted > 300 && refusedCount > 100 && stacked > 50, `${accepted} ${refusedCount} ${stacked}`);
+    assert.ok(
+      accepted > 300 && refusedCount > 100 && stacked > 50,
+      `${accepted} ${refusedCount} ${stacked}`,
+    );
   });
 });

@@ -81,7 +81,11 @@ export async function refusal(work: Promise<unknown>): Promise<XenError> {
 }
 
 /** `work` must be refused with this reason and errno. */
-export async function refused(work: Promise<unknown>, errno: number, reason: string): Promise<XenError> {
+export async function refused(
+  work: Promise<unknown>,
+  errno: number,
+  reason: string,
+): Promise<XenError> {
   const error = await refusal(work);
   assert.deepEqual([error.reason, error.code], [reason, -errno], error.message);
   return error;

@@ -1,5 +1,5 @@
-// What the engine needs of a machine beside what the loader needs (bare_machine.ts): a text page and a
-// .rodata page of an image, a guest with memory, CPUs, and payloads made by hand.
+// What the engine needs of a machine beside what the loader needs (bare_machine.ts): a text page
+// and a .rodata page of an image, a guest with memory, CPUs, and payloads made by hand.
 
 import { PERM_R, PERM_W, PERM_X, REGION_RODATA, REGION_TEXT } from "../../../assembly/abi";
 import { CPU_IDLE, cpu_at } from "../../../assembly/hv/cpu";
@@ -7,16 +7,26 @@ import { domain_at, enter_domain } from "../../../assembly/hv/domain";
 import { alloc_frames, OWNER_DOMAIN, OWNER_IMAGE, OWNER_STACK } from "../../../assembly/hv/frames";
 import { header } from "../../../assembly/hv/header";
 import {
-  CPU_SIZE, CPUS_OFF, DOMAIN_SIZE, DOMAINS_OFF, GUEST_RAM_VA, REFUSAL_SIZE, REFUSALS_OFF,
+  CPU_SIZE,
+  CPUS_OFF,
+  DOMAIN_SIZE,
+  DOMAINS_OFF,
+  GUEST_RAM_VA,
+  REFUSAL_SIZE,
+  REFUSALS_OFF,
   stack_base_va,
 } from "../../../assembly/hv/layout";
-import { NR_CPUS, NR_DOMAINS, NR_PAYLOADS, NR_REFUSALS, STACK_SIZE } from "../../../assembly/hv/param";
+import {
+  NR_CPUS,
+  NR_DOMAINS,
+  NR_PAYLOADS,
+  NR_REFUSALS,
+  STACK_SIZE,
+} from "../../../assembly/hv/param";
 import { map_pages, new_root } from "../../../assembly/hv/pages";
 import { region_at } from "../../../assembly/hv/regions";
 import { clear_refusal } from "../../../assembly/hv/refusal";
-import {
-  claim_payload, link_payload, Payload,
-} from "../../../assembly/xsplice/payload";
+import { claim_payload, link_payload, Payload } from "../../../assembly/xsplice/payload";
 import { alloc_splices, Splice, splice_at } from "../../../assembly/xsplice/splice";
 import { reset_machine, TEXT_LO } from "./bare_machine";
 
@@ -30,7 +40,7 @@ let text_off: usize = 0;
 function add_region(i: u32, va: u64, pages: u32, kind: u32): void {
   const region = region_at(i);
   region.va = va;
-  region.end_va = va + (<u64>pages << 12);
+  region.end_va = va + ((<u64>pages) << 12);
   region.kind = kind;
 }
 

@@ -1,17 +1,37 @@
-// xsplice/action: every cell of the state machine (requirements A7, R121-R130, K41-K45), written out here
-// once more by hand, and the way a payload takes through it.
+// xsplice/action: every cell of the state machine (requirements A7, R121-R130, K41-K45), written
+// out here once more by hand, and the way a payload takes through it.
 
 import {
-  EBUSY, EINVAL, EIO, ENOSYS, XSPLICE_ACTION_APPLY, XSPLICE_ACTION_CHECK, XSPLICE_ACTION_REVERT,
-  XSPLICE_ACTION_UNLOAD, XSPLICE_STATUS_APPLIED, XSPLICE_STATUS_CHECKED, XSPLICE_STATUS_LOADED,
-  XSPLICE_STATUS_PROGRESS, XSPLICE_STATUS_REVERTED,
+  EBUSY,
+  EINVAL,
+  EIO,
+  ENOSYS,
+  XSPLICE_ACTION_APPLY,
+  XSPLICE_ACTION_CHECK,
+  XSPLICE_ACTION_REVERT,
+  XSPLICE_ACTION_UNLOAD,
+  XSPLICE_STATUS_APPLIED,
+  XSPLICE_STATUS_CHECKED,
+  XSPLICE_STATUS_LOADED,
+  XSPLICE_STATUS_PROGRESS,
+  XSPLICE_STATUS_REVERTED,
 } from "../../../assembly/abi";
 import { clear_refusal, refusal } from "../../../assembly/hv/refusal";
 import {
-  PLACE_SYSCTL, REASON_BUSY, REASON_STILL_APPLIED, REASON_UNKNOWN_CMD, REASON_WRONG_STATE,
+  PLACE_SYSCTL,
+  REASON_BUSY,
+  REASON_STILL_APPLIED,
+  REASON_UNKNOWN_CMD,
+  REASON_WRONG_STATE,
 } from "../../../assembly/reasons";
 import {
-  allowed_states, begin_action, end_action, GONE, judge, RUN, state_behind,
+  allowed_states,
+  begin_action,
+  end_action,
+  GONE,
+  judge,
+  RUN,
+  state_behind,
 } from "../../../assembly/xsplice/action";
 import { claim_payload, Payload, release_payload } from "../../../assembly/xsplice/payload";
 

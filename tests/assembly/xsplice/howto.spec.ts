@@ -1,10 +1,17 @@
-// xsplice/howto: the formulas of struct xsplice_reloc_howto, each with values at both edges (R38-R43, K4,
-// K10). Expected numbers are worked out by hand from the formulas in the file's head.
+// xsplice/howto: the formulas of struct xsplice_reloc_howto, each with values at both edges
+// (R38-R43, K4, K10). Expected numbers are worked out by hand from the formulas in the file's head.
 
 import { XSPLICE_HOWTO_FLAG_PC_REL, XSPLICE_HOWTO_FLAG_SIGN } from "../../../assembly/abi";
 import {
-  field_holds, field_ones, is_field_size, is_signed, load_field, relocated_value, replaced_field,
-  shifted_value, store_field,
+  field_holds,
+  field_ones,
+  is_field_size,
+  is_signed,
+  load_field,
+  relocated_value,
+  replaced_field,
+  shifted_value,
+  store_field,
 } from "../../../assembly/xsplice/howto";
 import { SCRATCH_OFF } from "../../../assembly/hv/layout";
 
@@ -74,7 +81,7 @@ describe("howto: overflow", () => {
   it("signed: both edges, each size, SIGN and PC_REL alike", () => {
     for (let flag: u32 = 1; flag <= 3; flag++) {
       for (let size: u32 = 1; size < 8; size <<= 1) {
-        const top: u64 = <u64>1 << (size * 8 - 1);
+        const top: u64 = (<u64>1) << (size * 8 - 1);
         expect<bool>(fits(flag, top - 1, size)).toBe(true);
         expect<bool>(fits(flag, top, size)).toBe(false);
         expect<bool>(fits(flag, 0 - top, size)).toBe(true);

@@ -4,8 +4,18 @@ import { header } from "../../../assembly/hv/header";
 import { PAYLOADS_OFF, SCRATCH_OFF } from "../../../assembly/hv/layout";
 import { NR_PAYLOADS } from "../../../assembly/hv/param";
 import {
-  claim_payload, copy_id, find_payload, first_payload, ids_equal, is_payload, next_payload,
-  Payload, payload_at, payload_number, release_payload, unlink_payload,
+  claim_payload,
+  copy_id,
+  find_payload,
+  first_payload,
+  ids_equal,
+  is_payload,
+  next_payload,
+  Payload,
+  payload_at,
+  payload_number,
+  release_payload,
+  unlink_payload,
 } from "../../../assembly/xsplice/payload";
 import { list_payload, reset_engine } from "../support/engine_machine";
 

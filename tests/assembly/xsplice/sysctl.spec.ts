@@ -1,8 +1,17 @@
-// xsplice/sysctl: the five sub-operations on bytes as a toolstack writes them (R84-R124, K24-K31, K40,
-// requirements A14; vectors of F). Offsets are written out as numbers: they are the ABI.
+// xsplice/sysctl: the five sub-operations on bytes as a toolstack writes them (R84-R124, K24-K31,
+// K40, requirements A14; vectors of F). Offsets are written out as numbers: they are the ABI.
 
 import {
-  E2BIG, EBUSY, EEXIST, EFAULT, EINVAL, ENOBUFS, ENODATA, ENOENT, ENOSYS, EPERM,
+  E2BIG,
+  EBUSY,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENOBUFS,
+  ENODATA,
+  ENOENT,
+  ENOSYS,
+  EPERM,
 } from "../../../assembly/abi";
 import { header } from "../../../assembly/hv/header";
 import { GUEST_RAM_VA, HYPERVISOR_VA, SCRATCH_OFF } from "../../../assembly/hv/layout";
@@ -10,10 +19,24 @@ import { refusal } from "../../../assembly/hv/refusal";
 import { state_hash } from "../../../assembly/hv/state_hash";
 import { set_policy } from "../../../assembly/hv/xsm";
 import {
-  REASON_ARG_FAULT, REASON_BUSY, REASON_GET_STATUS_NONZERO, REASON_ID_EMPTY, REASON_ID_EXISTS,
-  REASON_INFO_BUFFER, REASON_LIST_BATCH, REASON_LIST_HANDLE, REASON_LIST_INDEX, REASON_NO_BUILD_ID,
-  REASON_NO_SUCH_ID, REASON_NOT_PRIVILEGED, REASON_SIZE_LIMIT, REASON_SIZE_ZERO, REASON_UNKNOWN_CMD,
-  REASON_UNKNOWN_OP, REASON_WRONG_STATE, REASON_XSM_DENIED,
+  REASON_ARG_FAULT,
+  REASON_BUSY,
+  REASON_GET_STATUS_NONZERO,
+  REASON_ID_EMPTY,
+  REASON_ID_EXISTS,
+  REASON_INFO_BUFFER,
+  REASON_LIST_BATCH,
+  REASON_LIST_HANDLE,
+  REASON_LIST_INDEX,
+  REASON_NO_BUILD_ID,
+  REASON_NO_SUCH_ID,
+  REASON_NOT_PRIVILEGED,
+  REASON_SIZE_LIMIT,
+  REASON_SIZE_ZERO,
+  REASON_UNKNOWN_CMD,
+  REASON_UNKNOWN_OP,
+  REASON_WRONG_STATE,
+  REASON_XSM_DENIED,
 } from "../../../assembly/reasons";
 import { refusal_of } from "../../../assembly/xsplice/explain";
 import { xsplice_control } from "../../../assembly/xsplice/sysctl";
@@ -23,7 +46,7 @@ import { guest_off, list_payload, RAM_PAGES, reset_engine } from "../support/eng
 const OP: usize = SCRATCH_OFF + 2048;
 /** Where the guest has its buffers. */
 const BUFFER: u64 = GUEST_RAM_VA + 0x100;
-const RAM_END: u64 = GUEST_RAM_VA + (<u64>RAM_PAGES << 12);
+const RAM_END: u64 = GUEST_RAM_VA + ((<u64>RAM_PAGES) << 12);
 
 function begin(cmd: u32): void {
   memory.fill(OP, 0, 64);

@@ -1,10 +1,20 @@
-// xsplice/trampoline: the bytes that the hypervisor writes, against the RFC's own numbers (R5, R183, R184,
-// R2, K22; vectors of requirements F).
+// xsplice/trampoline: the bytes that the hypervisor writes, against the RFC's own numbers (R5,
+// R183, R184, R2, K22; vectors of requirements F).
 
 import { SCRATCH_OFF } from "../../../assembly/hv/layout";
 import {
-  ENDBR64, ISLAND_SIZE, JMP_REL32_LEN, jump_displacement, jump_reaches, jump_target, kept_at_entry,
-  padding_length, store_bug, store_island, store_jump, store_nops,
+  ENDBR64,
+  ISLAND_SIZE,
+  JMP_REL32_LEN,
+  jump_displacement,
+  jump_reaches,
+  jump_target,
+  kept_at_entry,
+  padding_length,
+  store_bug,
+  store_island,
+  store_jump,
+  store_nops,
 } from "../../../assembly/xsplice/trampoline";
 
 const AT: usize = SCRATCH_OFF + 2048;

@@ -1,5 +1,6 @@
-// xsplice/undo: bytes in place and back (R178, R212, R213, R218): the machine's state is the same after a
-// revert as before, permissions included, and the code cache never serves what was overwritten.
+// xsplice/undo: bytes in place and back (R178, R212, R213, R218): the machine's state is the same
+// after a revert as before, permissions included, and the code cache never serves what was
+// overwritten.
 
 import { EILSEQ, PERM_R, PERM_W, PERM_X } from "../../../assembly/abi";
 import { CODE_GEN_OFF, FRAMES_OFF } from "../../../assembly/hv/layout";
@@ -9,13 +10,27 @@ import { state_hash } from "../../../assembly/hv/state_hash";
 import { PLACE_XSPLICE_PATCH, REASON_FOREIGN_BYTES } from "../../../assembly/reasons";
 import { Payload, release_payload, unlink_payload } from "../../../assembly/xsplice/payload";
 import {
-  free_splices, splice_at, SPLICE_DATA, SPLICE_TEXT, splice_touching,
+  free_splices,
+  splice_at,
+  SPLICE_DATA,
+  SPLICE_TEXT,
+  splice_touching,
 } from "../../../assembly/xsplice/splice";
 import {
-  alloc_prepared, free_prepared, record_old, still_there, write_all,
+  alloc_prepared,
+  free_prepared,
+  record_old,
+  still_there,
+  write_all,
 } from "../../../assembly/xsplice/undo";
 import {
-  CODE_VA, image_off, list_payload, make_splice, make_splices, reset_engine, RODATA_VA,
+  CODE_VA,
+  image_off,
+  list_payload,
+  make_splice,
+  make_splices,
+  reset_engine,
+  RODATA_VA,
 } from "../support/engine_machine";
 
 let p: Payload = changetype<Payload>(0);
@@ -97,7 +112,7 @@ describe("undo", () => {
     expect<u32>(perms(RODATA_VA) & PERM_W).toBe(0);
   });
 
-  it("R218: code cached from a patched page is stale afterwards, once per page and direction", () => {
+  it("R218: code cached from a patched page is stale, once per page and direction", () => {
     p = list_payload("a", 1);
     make_splices(p, 2);
     make_splice(p, 0, SPLICE_TEXT, CODE_VA + 8, 4);
@@ -157,8 +172,9 @@ describe("undo", () => {
       const written = still_there(p, true, REASON_FOREIGN_BYTES);
       for (let i: u32 = 0; i < kept; i++) {
         const s = splice_at(p, i);
-        expect<usize>(changetype<usize>(splice_touching(p, s.va + s.length - 1, 1)))
-          .toBe(changetype<usize>(s));
+        expect<usize>(changetype<usize>(splice_touching(p, s.va + s.length - 1, 1))).toBe(
+          changetype<usize>(s),
+        );
       }
       write_all(p, false);
       drop();

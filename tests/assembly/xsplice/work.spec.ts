@@ -1,9 +1,18 @@
-// xsplice/work: what happens between ACTION's answer and its outcome (R92, R116-R119, R122, R192, R193): the
-// tasklet, the patch point, the bound in time, stacks, and payloads that wait for each other.
+// xsplice/work: what happens between ACTION's answer and its outcome (R92, R116-R119, R122, R192,
+// R193): the tasklet, the patch point, the bound in time, stacks, and payloads that wait for each
+// other.
 
 import {
-  EAGAIN, EBUSY, ENOMEM, XSPLICE_ACTION_APPLY, XSPLICE_ACTION_CHECK, XSPLICE_ACTION_REVERT,
-  XSPLICE_STATUS_APPLIED, XSPLICE_STATUS_CHECKED, XSPLICE_STATUS_LOADED, XSPLICE_STATUS_PROGRESS,
+  EAGAIN,
+  EBUSY,
+  ENOMEM,
+  XSPLICE_ACTION_APPLY,
+  XSPLICE_ACTION_CHECK,
+  XSPLICE_ACTION_REVERT,
+  XSPLICE_STATUS_APPLIED,
+  XSPLICE_STATUS_CHECKED,
+  XSPLICE_STATUS_LOADED,
+  XSPLICE_STATUS_PROGRESS,
   XSPLICE_STATUS_REVERTED,
 } from "../../../assembly/abi";
 import { skip_to, time_ns } from "../../../assembly/hv/clock";
@@ -22,7 +31,10 @@ import { refusal_of } from "../../../assembly/xsplice/explain";
 import { hop_possible } from "../../../assembly/xsplice/island";
 import { link_payload, Payload } from "../../../assembly/xsplice/payload";
 import {
-  expire_waiting, install_deferred, remove_payload, start_action,
+  expire_waiting,
+  install_deferred,
+  remove_payload,
+  start_action,
 } from "../../../assembly/xsplice/work";
 import { claim, image_symbol, load_file } from "../support/bare_machine";
 import { CODE_VA, image_off, reset_engine } from "../support/engine_machine";
@@ -54,8 +66,8 @@ function begin(): void {
   image_symbol("do_xen_version", FUNCTION, "a.c");
   image_symbol("do_xen_version", OTHER, "b.c");
   const id: StaticArray<u8> = [
-    0x92, 0xdd, 0x05, 0xa6, 0x15, 0x56, 0xc5, 0x54, 0x15, 0x5b,
-    0x15, 0x08, 0xc9, 0xcf, 0x67, 0xd9, 0x93, 0x33, 0x6d, 0x28,
+    0x92, 0xdd, 0x05, 0xa6, 0x15, 0x56, 0xc5, 0x54, 0x15, 0x5b, 0x15, 0x08, 0xc9, 0xcf, 0x67, 0xd9,
+    0x93, 0x33, 0x6d, 0x28,
   ];
   for (let i = 0; i < 20; i++) store<u8>(BUILD_ID_OFF + i, id[i]);
   header().build_id_len = 20;
@@ -111,7 +123,7 @@ describe("work", () => {
     expect<u64>(state_hash()).toBe(before);
   });
 
-  it("R116, R117, R193: the bound is in ms; then -EBUSY, nothing changed, and it may be tried again", () => {
+  it("R116, R117, R193: after `time` ms -EBUSY, nothing changed, to be tried again", () => {
     const p = load_one("a", FUNCTION);
     act(p, XSPLICE_ACTION_CHECK);
     const image = state_hash();
@@ -245,7 +257,8 @@ describe("work", () => {
         taken.push(size);
       }
     }
-    // The frame of the places comes free when APPLY looks for them again; there is none for their bytes.
+    // The frame of the places comes free when APPLY looks for them again; there is none for their
+    // bytes.
     expect<i32>(act(p, XSPLICE_ACTION_APPLY)).toBe(-ENOMEM);
     expect<bool>(reason_of(p) == REASON_NO_VA).toBe(true);
     for (let i = 0; i < taken.length; i += 2) free_frames(taken[i], <u32>taken[i + 1]);
