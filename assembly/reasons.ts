@@ -168,6 +168,8 @@ export const REASON_XEN_CRASH_STILL_PATCHED = 250; // UNLOAD: hypervisor code st
 export const REASON_XEN_CRASH_BUG_RECURSION = 251; // a WARN in what printing a WARN calls
 export const REASON_XEN_CRASH_WRITE = 252; // the place to patch is not memory of the hypervisor
 export const REASON_XEN_CRASH_LOOP = 253; // the new code is the place that jumps to it
+export const REASON_XEN_CRASH_MID_INSTRUCTION = 254; // the jump begins inside an instruction
+export const REASON_XEN_CRASH_NOP_TAIL = 255; // NOPs end inside one, and what is left does harm
 
 // --- what a payload does that Xen accepts and that may do damage: bits of a hazard mask ---------
 export const HAZARD_SAME_FUNCTION_TWICE = 0; // revert leaves the first trampoline in place

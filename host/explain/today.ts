@@ -123,7 +123,18 @@ const CRASHES: readonly (readonly [number, Sentence])[] = [
     crash("A WARN lies in code that printing a WARN needs", "Take it out of the new code."),
   ],
   [abi.REASON_XEN_CRASH_WRITE, crash("The place to patch is not memory of the hypervisor")],
+  [
+    abi.REASON_XEN_CRASH_MID_INSTRUCTION,
+    crash("old_addr lies inside an instruction", "Patch the function at its first byte."),
+  ],
   [abi.REASON_XEN_CRASH_LOOP, crash("The new code is the very place that jumps to it")],
+  [
+    abi.REASON_XEN_CRASH_NOP_TAIL,
+    crash(
+      "The NOPs end inside an instruction, and what is left of it is executed",
+      "Let new_size end where an instruction ends.",
+    ),
+  ],
 ];
 
 export const TODAY: Sentences = new Map<number, Sentence>([...REFUSED, ...CRASHES]);

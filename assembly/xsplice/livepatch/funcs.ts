@@ -43,17 +43,21 @@ export class Func {
   old_size: u32;
   version: u8;
 
+
   @inline get expect_enabled(): bool {
     return (load<u8>(changetype<usize>(this), 72) & 1) != 0;
   }
+
 
   @inline get expect_len(): u32 {
     return ((<u32>load<u8>(changetype<usize>(this), 72)) >> 1) & 31;
   }
 
+
   @inline get expect_reserved(): u32 {
     return (<u32>load<u8>(changetype<usize>(this), 72)) >> 6;
   }
+
 
   @inline get expect_off(): usize {
     return changetype<usize>(this) + 73;

@@ -58,6 +58,7 @@ function set_value(e: ElfFile, i: u32, value: u64): void {
   store<u64>(e.values_off + ((<usize>i) << 3), value);
 }
 
+
 @inline
 export function symbol_value(e: ElfFile, i: u32): u64 {
   return load<u64>(e.values_off + ((<usize>i) << 3));

@@ -4,15 +4,14 @@
 // 4.17 does; what that leaves behind is found by `still_patched`. What would crash there is refused
 // before the first byte is written.
 
-import { EFAULT, EINVAL, EOVERFLOW, PERM_X, REGION_INIT } from "../../abi";
+import { EFAULT, EINVAL, EOVERFLOW, PERM_X } from "../../abi";
 import { ideal_nops } from "../../hv/cpu_features";
 import { entry_of, peek, poke } from "../../hv/mem";
 import { refusal, refuse_at } from "../../hv/refusal";
-import { region_of } from "../../hv/regions";
 import {
   PLACE_LP_FUNC,
   REASON_DISTANCE,
-  REASON_INIT_TEXT,
+  REASON_XEN_CRASH_LOOP,
   REASON_XEN_CRASH_NEW_ADDR,
   REASON_XEN_CRASH_NEW_CODE,
   REASON_XEN_CRASH_NOP_UNDERFLOW,
@@ -20,6 +19,7 @@ import {
 } from "../../reasons";
 import { Payload } from "../payload";
 import { jump_reaches, store_jump } from "../trampoline";
+import { bad_boundary } from "./boundary";
 import { ENDBR64_LEN, endbr_length, Func, func_at, JUMP_LEN, name_refusal } from "./funcs";
 import { is_executable } from "./hooks";
 import { livepatch } from "./record";
@@ -98,20 +98,22 @@ function is_blank(va: u64): bool {
 function check_patch(p: Payload, i: u32): i32 {
   const f = func_at(p, i);
   const endbr = endbr_length(p, f.old_addr);
-  if (endbr < 0) {
-    const init = region_of(f.old_addr) == REGION_INIT;
-    return refuse_func(p, EFAULT, init ? REASON_INIT_TEXT : REASON_XEN_CRASH_WRITE, i, f);
-  }
+  if (endbr < 0) return refuse_func(p, EFAULT, REASON_XEN_CRASH_WRITE, i, f);
   if (f.new_addr == 0 && f.new_size < <u32>endbr) {
     return refuse_func(p, EINVAL, REASON_XEN_CRASH_NOP_UNDERFLOW, i, f);
   }
   const va = f.old_addr + <u64>endbr;
   const length = patch_length(f, <u32>endbr);
   if (!is_memory(va, length)) return refuse_func(p, EFAULT, REASON_XEN_CRASH_WRITE, i, f);
+  const bad = bad_boundary(f, va, length);
+  if (bad != 0) return refuse_func(p, EINVAL, bad, i, f);
   if (f.new_addr == 0) return 0;
   if (!jump_reaches(va, f.new_addr)) return refuse_func(p, EOVERFLOW, REASON_DISTANCE, i, f);
   // Data that is overwritten by a jump is damaged, but nobody runs it.
   if ((entry_of(f.old_addr) & PERM_X) == 0) return 0;
+  if (f.new_addr - f.old_addr < va - f.old_addr + <u64>JUMP_LEN) {
+    return refuse_func(p, EINVAL, REASON_XEN_CRASH_LOOP, i, f);
+  }
   if (!is_executable(p, f.new_addr)) return refuse_func(p, EINVAL, REASON_XEN_CRASH_NEW_ADDR, i, f);
   const blank = is_blank(f.new_addr) || livepatch(p).blank_func == i + 1;
   return blank ? refuse_func(p, EINVAL, REASON_XEN_CRASH_NEW_CODE, i, f) : 0;

@@ -67,13 +67,16 @@ export class Livepatch {
     store<u32>(changetype<usize>(this) + ((<usize>kind) << 2), entries, 264);
   }
 
+
   @inline hook_entries(kind: u32): u32 {
     return load<u32>(changetype<usize>(this) + ((<usize>kind) << 2), 264);
   }
 
+
   @inline bugs_va(n: u32): u64 {
     return load<u64>(changetype<usize>(this) + ((<usize>n) << 4), 296);
   }
+
 
   @inline bugs_count(n: u32): u32 {
     return load<u32>(changetype<usize>(this) + ((<usize>n) << 4), 304);
@@ -82,6 +85,7 @@ export class Livepatch {
     store<u64>(changetype<usize>(this) + ((<usize>n) << 4), va, 296);
     store<u32>(changetype<usize>(this) + ((<usize>n) << 4), count, 304);
   }
+
 
   @inline get name_off(): usize {
     return changetype<usize>(this) + 360;
@@ -125,6 +129,7 @@ export function payloads_count(): u32 {
 export function payloads_version(): u32 {
   return door().version + 1;
 }
+
 
 @inline
 export function first_today(): Payload {

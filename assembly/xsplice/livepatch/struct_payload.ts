@@ -76,6 +76,7 @@ export function fstate_at(p: Payload, i: u32): usize {
   return livepatch(p).fstate_off + FSTATE_SIZE * <usize>i;
 }
 
+
 @inline
 export function is_applied(p: Payload, i: u32): bool {
   return load<u32>(fstate_at(p, i), FSTATE_APPLIED) != 0;
