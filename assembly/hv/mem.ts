@@ -32,17 +32,19 @@ export function set_context(hypervisor: usize, lower: usize, domain: i32, user: 
   hv_root = hypervisor;
   lower_root = lower;
   user_mode = user;
-  tag_bits = (<u64>((domain + 2) << 1) | <u64>user) << 52;
+  tag_bits = ((<u64>((domain + 2) << 1)) | (<u64>user)) << 52;
 }
+
 
 @inline
 export function is_hypervisor_va(va: u64): bool {
   return va >= HYPERVISOR_VA;
 }
 
+
 @inline
 export function is_canonical(va: u64): bool {
-  return <u64>((<i64>va << 16) >> 16) == va;
+  return <u64>(((<i64>va) << 16) >> 16) == va;
 }
 
 /** Which address space code at `va` belongs to: the hypervisor's half is the same in every one. */
@@ -88,7 +90,7 @@ function latch_access(va: u64, access: u32, entry: u64): void {
 /** The miss path: walks, fills the entry at `at`, or latches the fault and returns 0. */
 function translate_slow(va: u64, access: u32, at: usize, tag: u64): usize {
   const entry = entry_of(va);
-  if ((entry & <u64>access) == 0 || (user_mode && is_hypervisor_va(va))) {
+  if ((entry & (<u64>access)) == 0 || (user_mode && is_hypervisor_va(va))) {
     latch_access(va, access, entry);
     return 0;
   }
@@ -98,10 +100,12 @@ function translate_slow(va: u64, access: u32, at: usize, tag: u64): usize {
   return <usize>va + delta;
 }
 
+
 @inline
 function tlb_slot(va: u64, array: usize): usize {
-  return TLB_OFF + array + (<usize>((va >> 12) & TLB_MASK) << 4);
+  return TLB_OFF + array + ((<usize>((va >> 12) & TLB_MASK)) << 4);
 }
+
 
 @inline
 function translate_in(va: u64, access: u32, array: usize): usize {
@@ -140,11 +144,13 @@ export function commit_split(): void {
   memory.copy(split_high_off, BOUNCE_OFF + split_low_bytes, split_bytes - split_low_bytes);
 }
 
+
 @inline
 function access_off(va: u64, size: u32, access: u32, array: usize): usize {
   const at = tlb_slot(va, array);
   // The last byte's page in the tag: an operand that crosses never hits.
-  if (load<u64>(at) == (((va + (size - 1)) >> 12) | tag_bits)) return <usize>va + load<usize>(at, 8);
+  const tag = ((va + (size - 1)) >> 12) | tag_bits;
+  if (load<u64>(at) == tag) return <usize>va + load<usize>(at, 8);
   return access_slow(va, size, access, array);
 }
 
@@ -166,10 +172,12 @@ export function write_off(va: u64, size: u32): usize {
 export function translate_read(va: u64): usize {
   return translate_in(va, PERM_R, 0);
 }
+
 @inline
 export function translate_write(va: u64): usize {
   return translate_in(va, PERM_W, TLB_ARRAY);
 }
+
 @inline
 export function translate_exec(va: u64): usize {
   return translate_in(va, PERM_X, 2 * TLB_ARRAY);
@@ -222,7 +230,7 @@ export function is_mapped(va: u64, len: u64, perms: u32): bool {
   let page = va & ~OFFSET_MASK;
   const last = len == 0 ? page : (va + (len - 1)) & ~OFFSET_MASK;
   while (true) {
-    if ((entry_of(page) & <u64>perms) != <u64>perms || entry_of(page) == 0) return false;
+    if ((entry_of(page) & (<u64>perms)) != <u64>perms || entry_of(page) == 0) return false;
     if (page == last) return true;
     page += PAGE_SIZE;
   }

@@ -1,5 +1,5 @@
-// Whole functions as gcc and clang compile them at every level: the interpreter returns what the processor
-// returns. Compiled here and now; skipped where there is no compiler for x86-64.
+// Whole functions as gcc and clang compile them at every level: the interpreter returns what the
+// processor returns. Compiled here and now; skipped where there is no compiler for x86-64.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -18,7 +18,8 @@ const RAX = 0;
 const PT_LOAD = 1;
 const PAGE = 0xfffn;
 
-/** The hypervisor's way of compiling, and the compilers' own choice of instructions (SSE2 at -O3). */
+/** The hypervisor's way of compiling, and the compilers' own choice of instructions (SSE2 at
+ *  -O3). */
 const LEVELS = [
   "-O0",
   "-O1",
@@ -29,7 +30,8 @@ const LEVELS = [
   "-O3 -fno-omit-frame-pointer",
 ];
 const IMAGE =
-  "-ffreestanding -fno-stack-protector -fno-pic -no-pie -mcmodel=kernel -mno-red-zone -nostdlib -static " +
+  "-ffreestanding -fno-stack-protector -fno-pic -no-pie -mcmodel=kernel -mno-red-zone -nostdlib " +
+  "-static " +
   "-fno-asynchronous-unwind-tables -fno-builtin -fcf-protection=none " +
   "-Wl,-Ttext-segment=0xffffffff80100000 -Wl,-e,table -Wl,-z,separate-code";
 

@@ -1,5 +1,5 @@
-// The decoder against a disassembler: the length of every instruction in the text of Debian's xen-syms
-// (package xen-hypervisor-4.17-amd64-dbg).
+// The decoder against a disassembler: the length of every instruction in the text of Debian's
+// xen-syms (package xen-hypervisor-4.17-amd64-dbg).
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,6 +1,6 @@
-// The interpreter against a real processor, instruction by instruction: registers, defined flags, memory,
-// rip, and faults with error code and address. The recorded rows run everywhere; where there is gcc on
-// x86-64, fresh ones with a seed of their own are made and run too.
+// The interpreter against a real processor, instruction by instruction: registers, defined flags,
+// memory, rip, and faults with error code and address. The recorded rows run everywhere; where
+// there is gcc on x86-64, fresh ones with a seed of their own are made and run too.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,5 +1,5 @@
-// The interpreter alone, as the tests drive it: tests/assembly/support/bare_cpu.ts, compiled with the
-// core's options. The compiled module is kept in build/ as long as its sources do not change.
+// The interpreter alone, as the tests drive it: tests/assembly/support/bare_cpu.ts, compiled with
+// the core's options. The compiled module is kept in build/ as long as its sources do not change.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";

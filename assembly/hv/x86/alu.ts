@@ -1,16 +1,31 @@
-// ADD..CMP, TEST, INC, DEC, NOT, NEG, and their exchanging relatives XADD and CMPXCHG (Intel SDM vol. 2).
-// Width is data. LOCK needs nothing: one CPU executes at a time.
+// ADD..CMP, TEST, INC, DEC, NOT, NEG, and their exchanging relatives XADD and CMPXCHG (Intel SDM
+// vol. 2). Width is data. LOCK needs nothing: one CPU executes at a time.
 
 import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
 import { BOUNCE_OFF, commit_split, latch_fault, write_off } from "../mem";
 import {
-  add_flags, ARITHMETIC, CF, change_flags, mask_of, result_flags, set_flags, sub_flags, ZF,
+  add_flags,
+  ARITHMETIC,
+  CF,
+  change_flags,
+  mask_of,
+  result_flags,
+  set_flags,
+  sub_flags,
+  ZF,
 } from "./flags";
 import { Insn, INSN_TO_REG } from "./insn";
 import { Op } from "./ops";
 import {
-  address_va, get_reg, get_source, load_width, rm_read, rm_write, set_register, set_rm,
+  address_va,
+  get_reg,
+  get_source,
+  load_width,
+  rm_read,
+  rm_write,
+  set_register,
+  set_rm,
 } from "./operand";
 import { DONE, FAULT } from "./result";
 
@@ -18,6 +33,7 @@ import { DONE, FAULT } from "./result";
 export function alu(cpu: Cpu, id: u32, width: u32, a: u64, b: u64): u64 {
   const mask = mask_of(width);
   let result: u64;
+  // prettier-ignore
   switch (id) {
     case Op.Add: result = (a + b) & mask; break;
     case Op.Adc: result = (a + b + (cpu.rflags & CF)) & mask; break;

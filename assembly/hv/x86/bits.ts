@@ -1,5 +1,5 @@
-// Bit tests and scans, byte swaps (Intel SDM vol. 2: BT, BTC, BTR, BTS, BSF, BSR, TZCNT, LZCNT, POPCNT,
-// BSWAP, MOVBE, CRC32).
+// Bit tests and scans, byte swaps (Intel SDM vol. 2: BT, BTC, BTR, BTS, BSF, BSR, TZCNT, LZCNT,
+// POPCNT, BSWAP, MOVBE, CRC32).
 
 import { Cpu } from "../cpu";
 import { read_off, write_off } from "../mem";
@@ -7,7 +7,14 @@ import { ARITHMETIC, CF, change_flags, mask_of, sign_extend, ZF } from "./flags"
 import { Insn, INSN_ADDR32, INSN_IMM, INSN_MEM } from "./insn";
 import { Op } from "./ops";
 import {
-  effective_offset, get_reg, load_width, rm_read, rm_write, segment_base, set_register, set_rm,
+  effective_offset,
+  get_reg,
+  load_width,
+  rm_read,
+  rm_write,
+  segment_base,
+  set_register,
+  set_rm,
   store_memory,
 } from "./operand";
 import { DONE, FAULT } from "./result";
@@ -23,11 +30,11 @@ export function do_bit_test(cpu: Cpu, insn: Insn): u32 {
   const bits: u64 = 8 << width;
   const id: u32 = insn.id;
   const number = insn.has(INSN_IMM) ? insn.imm : sign_extend(get_reg(cpu, insn, width), width);
-  const bit = <u64>1 << (number & (bits - 1));
+  const bit = (<u64>1) << (number & (bits - 1));
   let off: usize;
   if (insn.has(INSN_MEM)) {
     let offset = effective_offset(cpu, insn);
-    if (!insn.has(INSN_IMM)) offset += <u64>((<i64>number >> (3 + width)) << width);
+    if (!insn.has(INSN_IMM)) offset += <u64>(((<i64>number) >> (3 + width)) << width);
     if (insn.has(INSN_ADDR32)) offset &= 0xffffffff;
     const va = offset + segment_base(cpu, insn);
     off = id == Op.Bt ? read_off(va, 1 << width) : write_off(va, 1 << width);
@@ -41,7 +48,8 @@ export function do_bit_test(cpu: Cpu, insn: Insn): u32 {
   return DONE;
 }
 
-/** BSF BSR: a source of zero sets ZF and leaves the destination. TZCNT LZCNT: it gives the width. */
+/** BSF BSR: a source of zero sets ZF and leaves the destination. TZCNT LZCNT: it gives the
+ *  width. */
 export function do_scan(cpu: Cpu, insn: Insn): u32 {
   const width: u32 = insn.width;
   const off = rm_read(cpu, insn, width);
@@ -104,7 +112,7 @@ export function do_crc32(cpu: Cpu, insn: Insn): u32 {
   let data = load_width(off, width) & mask_of(width);
   let crc = <u32>get_reg(cpu, insn, 2);
   for (let n: u32 = 1 << width; n != 0; n--) {
-    crc ^= <u32>data & 0xff;
+    crc ^= (<u32>data) & 0xff;
     data >>= 8;
     for (let i = 0; i < 8; i++) crc = (crc >> 1) ^ (0x82f63b78 & (0 - (crc & 1)));
   }

@@ -1,15 +1,24 @@
-// Decoded code, kept as blocks: a run of instructions within one page that ends at a transfer of control,
-// at the end of the page or after BLOCK_INSNS. Derived state in the DECODE region, never saved; when it is
-// full, everything is dropped. A block is valid only while the generation of its frame is the one it was
-// decoded under (pages.ts, bump_code). An instruction that crosses into the next page is a block of its
-// own that depends on both frames: `gen` can then never match, so that every entry comes through here.
+// Decoded code, kept as blocks: a run of instructions within one page that ends at a transfer of
+// control, at the end of the page or after BLOCK_INSNS. Derived state in the DECODE region, never
+// saved; when it is full, everything is dropped. A block is valid only while the generation of its
+// frame is the one it was decoded under (pages.ts, bump_code). An instruction that crosses into the
+// next page is a block of its own that depends on both frames: `gen` can then never match, so that
+// every entry comes through here.
 
 import { CODE_GEN_OFF, DECODE_OFF, DECODE_SIZE, FRAMES_OFF } from "../layout";
 import { code_context, translate_exec } from "../mem";
 import { PAGE_SHIFT, PAGE_SIZE } from "../param";
 import {
-  BLOCK_CONTEXT, BLOCK_COUNT, BLOCK_GEN, BLOCK_GEN1, BLOCK_GEN2, BLOCK_GEN2_OFF, BLOCK_GEN_OFF,
-  BLOCK_NEXT_VA, BLOCK_RECORDS, BLOCK_VA,
+  BLOCK_CONTEXT,
+  BLOCK_COUNT,
+  BLOCK_GEN,
+  BLOCK_GEN1,
+  BLOCK_GEN2,
+  BLOCK_GEN2_OFF,
+  BLOCK_GEN_OFF,
+  BLOCK_NEXT_VA,
+  BLOCK_RECORDS,
+  BLOCK_VA,
 } from "./blocks";
 import { Case } from "./cases";
 import { decode } from "./decode";
@@ -45,9 +54,10 @@ export function flush_count(): u32 {
   return flushes;
 }
 
+
 @inline
 export function hash_slot(va: u64): usize {
-  return HASH_OFF + (<usize>((va ^ (va >> 15)) & (HASH_ENTRIES - 1)) << 2);
+  return HASH_OFF + ((<usize>((va ^ (va >> 15)) & (HASH_ENTRIES - 1))) << 2);
 }
 
 function generation_off(code_off: usize): usize {
@@ -58,10 +68,13 @@ function is_current(block: usize): bool {
   const second = load<u32>(block, BLOCK_GEN2_OFF);
   const first_gen = load<u32>(load<u32>(block, BLOCK_GEN_OFF));
   if (second == 0) return first_gen == load<u32>(block, BLOCK_GEN);
-  return first_gen == load<u32>(block, BLOCK_GEN1) && load<u32>(second) == load<u32>(block, BLOCK_GEN2);
+  return (
+    first_gen == load<u32>(block, BLOCK_GEN1) && load<u32>(second) == load<u32>(block, BLOCK_GEN2)
+  );
 }
 
-/** The block at `va` in the present context; 0 and a latched fault when its code cannot be fetched. */
+/** The block at `va` in the present context; 0 and a latched fault when its code cannot be
+ *  fetched. */
 export function find_block(va: u64): usize {
   const slot = hash_slot(va);
   const known = load<u32>(slot);
@@ -77,12 +90,14 @@ export function find_block(va: u64): usize {
   return block;
 }
 
-/** A block of exactly `count` instructions from `va` on (fewer if they end it), for the end of a budget. */
+/** A block of exactly `count` instructions from `va` on (fewer if they end it), for the end of a
+ *  budget. */
 export function tail_block(va: u64, count: u32): usize {
   return build(TAIL_OFF, va, min(count, BLOCK_INSNS)) == 0 ? 0 : TAIL_OFF;
 }
 
-/** The bytes of an instruction that crosses into the next page, gathered; 0: that page cannot be fetched. */
+/** The bytes of an instruction that crosses into the next page, gathered; 0: that page cannot be
+ *  fetched. */
 function gather(block: usize, va: u64, off: usize, left: u32): usize {
   const second_off = translate_exec(va + left);
   if (second_off == 0) return 0;

@@ -1,9 +1,11 @@
-// The cases of the executor's switch: frequent instructions with their operands and width fixed. Dense, and
-// the arithmetic ones in an order that lower.ts computes with: operation, form, width.
+// The cases of the executor's switch: frequent instructions with their operands and width fixed.
+// Dense, and the arithmetic ones in an order that lower.ts computes with: operation, form, width.
 //
-//   R  register    I  immediate    M  memory (base + index + displacement)    D  memory (base + displacement)
+//   R  register    I  immediate    M  memory (base + index + displacement)
+//   D  memory (base + displacement)
 //   first letter is the destination
 
+// prettier-ignore
 export const enum Case {
   Generic, // by Insn.id
   Next, // the end of a block that did not branch
@@ -14,7 +16,8 @@ export const enum Case {
   OrRR32, OrRR64, OrRI32, OrRI64, OrRM32, OrRM64, OrMR32, OrMR64, OrMI32, OrMI64,
   XorRR32, XorRR64, XorRI32, XorRI64, XorRM32, XorRM64, XorMR32, XorMR64, XorMI32, XorMI64,
   CmpRR32, CmpRR64, CmpRI32, CmpRI64, CmpRM32, CmpRM64, CmpMR32, CmpMR64, CmpMI32, CmpMI64,
-  TestRR32, TestRR64, TestRI32, TestRI64, TestRM32, TestRM64, TestMR32, TestMR64, TestMI32, TestMI64,
+  TestRR32, TestRR64, TestRI32, TestRI64, TestRM32, TestRM64, TestMR32, TestMR64, TestMI32,
+  TestMI64,
   // ... on bytes
   AddRR8, AddRI8, AddRM8, SubRR8, SubRI8, SubRM8,
   AndRR8, AndRI8, AndRM8, AndMR8, AndMI8, OrRR8, OrRI8, OrRM8, OrMR8, OrMI8, XorRR8, XorRI8, XorRM8,

@@ -1,4 +1,5 @@
-// Moves and conversions (Intel SDM vol. 2: MOV, MOVZX, MOVSX, MOVSXD, LEA, CBW…CQO, SETcc, CMOVcc, XLAT).
+// Moves and conversions (Intel SDM vol. 2: MOV, MOVZX, MOVSX, MOVSXD, LEA, CBW to CQO, SETcc, CMOVcc,
+// XLAT).
 
 import { Cpu } from "../cpu";
 import { read_off } from "../mem";
@@ -6,8 +7,15 @@ import { condition_of, sign_extend, sign_of } from "./flags";
 import { Insn, INSN_ADDR32, INSN_TO_REG } from "./insn";
 import { Op } from "./ops";
 import {
-  effective_offset, get_reg, get_source, load_width, rm_read, rm_write, segment_base,
-  set_register, set_rm,
+  effective_offset,
+  get_reg,
+  get_source,
+  load_width,
+  rm_read,
+  rm_write,
+  segment_base,
+  set_register,
+  set_rm,
 } from "./operand";
 import { DONE, FAULT } from "./result";
 

@@ -1,16 +1,53 @@
-// Bytes -> Insn: prefixes, opcode, ModRM, SIB, displacement, immediate (Intel SDM vol. 2, ch. 2). Knows the
-// length of every instruction, also of those that the machine does not have (VEX, EVEX, x87, VMX …), so
-// that they can be named. Never touches registers or the memory of the machine.
+// Bytes -> Insn: prefixes, opcode, ModRM, SIB, displacement, immediate (Intel SDM vol. 2, ch. 2).
+// Knows the length of every instruction, also of those that the machine does not have (VEX, EVEX,
+// x87, VMX …), so that they can be named. Never touches registers or the memory of the machine.
 
 import { CPU_ZERO } from "../cpu";
 import {
-  Insn, INSN_ADDR32, INSN_END, INSN_IMM, INSN_LOCK, INSN_MEM, INSN_REP, INSN_REPNE, INSN_SIZE,
-  INSN_TO_REG, MAX_INSN_LEN, SEG_FS, SEG_GS,
+  Insn,
+  INSN_ADDR32,
+  INSN_END,
+  INSN_IMM,
+  INSN_LOCK,
+  INSN_MEM,
+  INSN_REP,
+  INSN_REPNE,
+  INSN_SIZE,
+  INSN_TO_REG,
+  MAX_INSN_LEN,
+  SEG_FS,
+  SEG_GS,
 } from "./insn";
 import { Op } from "./ops";
 import {
-  A, B, C, D, G, GROUPS, IMM_16, IMM_8, IMM_8U, IMM_ENTER, IMM_MOFFS, IMM_NONE, IMM_ONE, IMM_REL32,
-  IMM_REL8, IMM_SHIFT, IMM_V, IMM_Z, L, M, O, ONE_BYTE, Q, ROW_ID, SB, SW, T, TWO_BYTE,
+  A,
+  B,
+  C,
+  D,
+  G,
+  GROUPS,
+  IMM_16,
+  IMM_8,
+  IMM_8U,
+  IMM_ENTER,
+  IMM_MOFFS,
+  IMM_NONE,
+  IMM_ONE,
+  IMM_REL32,
+  IMM_REL8,
+  IMM_SHIFT,
+  IMM_V,
+  IMM_Z,
+  L,
+  M,
+  O,
+  ONE_BYTE,
+  Q,
+  ROW_ID,
+  SB,
+  SW,
+  T,
+  TWO_BYTE,
 } from "./optable";
 import { special_row, vex_row } from "./decode_special";
 import { PREFIX_66, PREFIX_F2, PREFIX_F3, PREFIX_NONE, shift_row, sse_row } from "./ssetable";
@@ -50,7 +87,8 @@ function signed(bytes: usize): u64 {
   return load<u64>(from);
 }
 
-/** Byte offset of general register `n` in the Cpu record. Without REX, byte registers 4..7 are AH..BH. */
+/** Byte offset of general register `n` in the Cpu record. Without REX, byte registers 4..7 are
+ *  AH..BH. */
 function register(n: u32, is_byte: bool): u8 {
   if (is_byte && !rex_present && n >= 4 && n < 8) return <u8>((n - 4) * 8 + 1);
   return <u8>(n << 3);
@@ -120,10 +158,10 @@ function immediate(insn: Insn, kind: u32): void {
   else if (kind == IMM_REL32) insn.imm = signed(4);
   else if (kind == IMM_ONE) insn.imm = 1;
   else if (kind == IMM_Z) insn.imm = signed(1 << min<u32>(width, 2));
-  else if (kind == IMM_V) insn.imm = signed(1 << <u32>width);
+  else if (kind == IMM_V) insn.imm = signed(1 << (<u32>width));
   else if (kind == IMM_ENTER) {
     insn.imm = signed(2) & 0xffff;
-    insn.imm |= <u64>byte() << 16;
+    insn.imm |= (<u64>byte()) << 16;
   } else if (kind == IMM_MOFFS) {
     const bytes: usize = insn.has(INSN_ADDR32) ? 4 : 8;
     insn.disp = signed(bytes);
@@ -260,8 +298,8 @@ function is_valid(insn: Insn, row: u32): bool {
 }
 
 /**
- * Decodes the instruction at linear offset `off`, of which `max` bytes can be seen, as if it stood at `va`.
- * Returns its length, or 0 when it goes on behind the bytes seen.
+ * Decodes the instruction at linear offset `off`, of which `max` bytes can be seen, as if it stood
+ * at `va`. Returns its length, or 0 when it goes on behind the bytes seen.
  */
 export function decode(off: usize, max: u32, va: u64, insn: Insn): u32 {
   memory.fill(changetype<usize>(insn), 0, INSN_SIZE);

@@ -7,6 +7,7 @@ import { PREFIX_66, PREFIX_F2, PREFIX_F3, PREFIX_NONE } from "./ssetable";
 
 /** 0F 01 with a register: instructions without operands, by ModRM. */
 function system_row(modrm: u32, prefix: u32): u32 {
+  // prettier-ignore
   switch (modrm) {
     case 0xc1: return Op.Vmcall | T;
     case 0xca: return Op.Clac;
@@ -22,11 +23,16 @@ function system_row(modrm: u32, prefix: u32): u32 {
 function fence_row(digit: u32, prefix: u32): u32 {
   if (prefix == PREFIX_F3) {
     switch (digit) {
-      case 0: return Op.Rdfsbase;
-      case 1: return Op.Rdgsbase;
-      case 2: return Op.Wrfsbase;
-      case 3: return Op.Wrgsbase;
-      default: return Op.Unsupported;
+      case 0:
+        return Op.Rdfsbase;
+      case 1:
+        return Op.Rdgsbase;
+      case 2:
+        return Op.Wrfsbase;
+      case 3:
+        return Op.Wrgsbase;
+      default:
+        return Op.Unsupported;
     }
   }
   return digit >= 5 && prefix == PREFIX_NONE ? Op.Nop : Op.Unsupported;
@@ -37,20 +43,26 @@ export function special_row(opcode: u32, modrm: u32, prefix: u32): u32 {
   const is_register = modrm >> 6 == 3;
   const digit = (modrm >> 3) & 7;
   switch (opcode) {
-    case 0x01: return is_register ? system_row(modrm, prefix) : 0;
+    case 0x01:
+      return is_register ? system_row(modrm, prefix) : 0;
     case 0xae:
       if (is_register) return fence_row(digit, prefix);
       // CLWB and CLFLUSHOPT are hints like CLFLUSH; CLRSSBSY is not.
       if (digit == 6 && prefix == PREFIX_66) return Op.NopRm;
       return prefix == PREFIX_F3 ? Op.Unsupported : 0;
-    case 0xb8: return prefix == PREFIX_F3 ? 0 : Op.Unsupported;
-    case 0xbc: return prefix == PREFIX_F3 ? Op.Tzcnt : 0;
-    case 0xbd: return prefix == PREFIX_F3 ? Op.Lzcnt : 0;
+    case 0xb8:
+      return prefix == PREFIX_F3 ? 0 : Op.Unsupported;
+    case 0xbc:
+      return prefix == PREFIX_F3 ? Op.Tzcnt : 0;
+    case 0xbd:
+      return prefix == PREFIX_F3 ? Op.Lzcnt : 0;
     case 0xc7:
       if (is_register && digit == 7 && prefix == PREFIX_F3) return Op.Rdpid | Q;
       return digit == 1 && is_register ? Op.Unsupported : 0;
-    case 0x09: return prefix == PREFIX_F2 ? Op.Unsupported : 0;
-    default: return 0;
+    case 0x09:
+      return prefix == PREFIX_F2 ? Op.Unsupported : 0;
+    default:
+      return 0;
   }
 }
 

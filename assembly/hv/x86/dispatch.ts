@@ -1,15 +1,14 @@
-// Operation -> effect: every instruction, at any width and with any operands. The executor's fast cases
-// (exec.ts) are shortcuts for the most frequent ones and must mean the same. The switch is a table: one
-// line for a case, dense, so that it becomes one indirect jump; that is why it may be longer than others.
+// Operation -> effect: every instruction, at any width and with any operands. The executor's fast
+// cases (exec.ts) are shortcuts for the most frequent ones and must mean the same. The switch is a
+// table: one line for a case, dense, so that it becomes one indirect jump; that is why it may be
+// longer than others.
 
 import { VECTOR_UD } from "../../abi";
 import { Cpu } from "../cpu";
 import { do_alu, do_cmpxchg, do_cmpxchg8, do_unary, do_xadd, do_xchg } from "./alu";
 import { do_bit_test, do_bswap, do_crc32, do_movbe, do_popcnt, do_scan } from "./bits";
 import { do_jcc, do_jump, do_jump_indirect, do_loop, do_ret } from "./branch";
-import {
-  do_cbw, do_cmov, do_cwd, do_extend, do_lea, do_mov, do_setcc, do_xlat,
-} from "./data";
+import { do_cbw, do_cmov, do_cwd, do_extend, do_lea, do_mov, do_setcc, do_xlat } from "./data";
 import { CF, change_flags, DF, FIXED } from "./flags";
 import { Insn } from "./insn";
 import { do_divide, do_divide_signed, do_multiply, do_multiply_to } from "./muldiv";
@@ -18,18 +17,36 @@ import { set_register } from "./operand";
 import { DONE } from "./result";
 import { do_double_shift, do_shift } from "./shift";
 import {
-  do_movd, do_movmsk, do_mxcsr, do_packed, do_packed_shift, do_shuffle, do_word, do_xmm_move,
+  do_movd,
+  do_movmsk,
+  do_mxcsr,
+  do_packed,
+  do_packed_shift,
+  do_shuffle,
+  do_word,
+  do_xmm_move,
 } from "./sse";
 import { do_enter, do_leave, do_pop, do_popf, do_push, do_push_imm, do_pushf } from "./stack";
 import { do_string } from "./string";
 import {
-  do_control, do_iret, do_port, do_privileged, do_segment, do_syscall, do_sysret, do_trap,
-  do_unprivileged, do_verw, do_vmcall, raise,
+  do_control,
+  do_iret,
+  do_port,
+  do_privileged,
+  do_segment,
+  do_syscall,
+  do_sysret,
+  do_trap,
+  do_unprivileged,
+  do_verw,
+  do_vmcall,
+  raise,
 } from "./system";
 
 const SAHF_FLAGS: u64 = 0xd5;
 
 function do_flag(cpu: Cpu, insn: Insn): u32 {
+  // prettier-ignore
   switch (<u32>insn.id) {
     case Op.Clc: change_flags(cpu, CF, 0); break;
     case Op.Stc: change_flags(cpu, CF, CF); break;
@@ -44,6 +61,7 @@ function do_flag(cpu: Cpu, insn: Insn): u32 {
 
 /** Executes one instruction whose first byte is at Cpu.rip. Flags in Cpu.rflags are complete. */
 export function execute(cpu: Cpu, insn: Insn): u32 {
+  // prettier-ignore
   switch (<u32>insn.id) {
     case Op.Add: case Op.Or: case Op.Adc: case Op.Sbb: case Op.And: case Op.Sub: case Op.Xor:
     case Op.Cmp: case Op.Test: return do_alu(cpu, insn);
@@ -84,7 +102,8 @@ export function execute(cpu: Cpu, insn: Insn): u32 {
     case Op.Ret: return do_ret(cpu, insn);
     case Op.Jcc: return do_jcc(cpu, insn);
     case Op.Loopne: case Op.Loope: case Op.Loop: case Op.Jrcxz: return do_loop(cpu, insn);
-    case Op.Movs: case Op.Stos: case Op.Lods: case Op.Scas: case Op.Cmps: return do_string(cpu, insn);
+    case Op.Movs: case Op.Stos: case Op.Lods: case Op.Scas:
+    case Op.Cmps: return do_string(cpu, insn);
     case Op.Clc: case Op.Stc: case Op.Cmc: case Op.Cld: case Op.Std: case Op.Lahf:
     case Op.Sahf: return do_flag(cpu, insn);
     case Op.Cli: case Op.Sti: case Op.Hlt: case Op.Rdmsr: case Op.Wrmsr: case Op.Invlpg:
@@ -111,7 +130,8 @@ export function execute(cpu: Cpu, insn: Insn): u32 {
     case Op.MovD: case Op.MovDStore: return do_movd(cpu, insn);
     case Op.Pmovmskb: case Op.Movmskps: case Op.Movmskpd: return do_movmsk(cpu, insn);
     case Op.Pinsrw: case Op.Pextrw: return do_word(cpu, insn);
-    case Op.Pxor: case Op.Por: case Op.Pand: case Op.Pandn: case Op.Packed: return do_packed(cpu, insn);
+    case Op.Pxor: case Op.Por: case Op.Pand: case Op.Pandn:
+    case Op.Packed: return do_packed(cpu, insn);
     case Op.Pshufd: case Op.Pshuflw: case Op.Pshufhw: case Op.Shufps:
     case Op.Shufpd: return do_shuffle(cpu, insn);
     case Op.PshiftX: case Op.PshiftImm: return do_packed_shift(cpu, insn);

@@ -1,33 +1,90 @@
-// The executor: runs the records of decoded blocks. One switch over all cases, because that is what makes
-// it fast: the state of a run (flags not yet worked out, record, block, budget) stays in locals, and each
-// case is one or two lines. It is the one long function of the project; read it as a table. A case that
-// goes on with the next record ends in `continue`; a `break` leaves the block: through `link`, to `va`
-// when the link is DYNAMIC, or with a fault latched in mem.ts when nobody set a link.
+// The executor: runs the records of decoded blocks. One switch over all cases, because that is what
+// makes it fast: the state of a run (flags not yet worked out, record, block, budget) stays in
+// locals, and each case is one or two lines. It is the one long function of the project; read it as
+// a table. A case that goes on with the next record ends in `continue`; a `break` leaves the block:
+// through `link`, to `va` when the link is DYNAMIC, or with a fault latched in mem.ts when nobody
+// set a link.
 
 import { STOP_BUDGET, STOP_FAULT, STOP_RETURN, VECTOR_PF, VECTOR_SS } from "../../abi";
 import { Cpu } from "../cpu";
 import { RETURN_VA } from "../layout";
 import {
-  code_context, fault_error, fault_is_address, fault_va, fault_vector, is_hypervisor_va, latch_fault, read_off,
+  code_context,
+  fault_error,
+  fault_is_address,
+  fault_va,
+  fault_vector,
+  is_hypervisor_va,
+  latch_fault,
+  read_off,
   write_off,
 } from "../mem";
 import { PAGE_SIZE } from "../param";
 import {
-  BLOCK_CONTEXT, BLOCK_COUNT, BLOCK_GEN, BLOCK_GEN_OFF, BLOCK_NEXT, BLOCK_NEXT_VA, BLOCK_RECORDS,
-  BLOCK_TAKEN, BLOCK_VA, LINK_VA,
+  BLOCK_CONTEXT,
+  BLOCK_COUNT,
+  BLOCK_GEN,
+  BLOCK_GEN_OFF,
+  BLOCK_NEXT,
+  BLOCK_NEXT_VA,
+  BLOCK_RECORDS,
+  BLOCK_TAKEN,
+  BLOCK_VA,
+  LINK_VA,
 } from "./blocks";
 import { find_block, flush_count, hash_slot } from "./cache";
 import { Case } from "./cases";
 import { execute } from "./dispatch";
 import {
-  address, based, branch, compare_says, detail, DYNAMIC, FAULTED, immediate, jump_link, load16,
-  load32, load64, load8, m16, m32, m64, m8, put_m32, put_m64, put_m8, put_r32, put_r64, put_r8,
-  r32, r64, r8, result_says, sar_flags, shl_flags, shr_flags, STOPPED, store16, store32, store64,
+  address,
+  based,
+  branch,
+  compare_says,
+  detail,
+  DYNAMIC,
+  FAULTED,
+  immediate,
+  jump_link,
+  load16,
+  load32,
+  load64,
+  load8,
+  m16,
+  m32,
+  m64,
+  m8,
+  put_m32,
+  put_m64,
+  put_m8,
+  put_r32,
+  put_r64,
+  put_r8,
+  r32,
+  r64,
+  r8,
+  result_says,
+  sar_flags,
+  shl_flags,
+  shr_flags,
+  STOPPED,
+  store16,
+  store32,
+  store64,
 } from "./fields";
 import { CF } from "./flags";
 import { Insn, INSN_SIZE } from "./insn";
 import {
-  ADD, DEC, EAGER, IMUL, INC, lazy_carry, lazy_condition, LOGIC, settle_flags, SHIFT, SUB,
+  ADD,
+  DEC,
+  EAGER,
+  IMUL,
+  INC,
+  lazy_carry,
+  lazy_condition,
+  LOGIC,
+  settle_flags,
+  SHIFT,
+  SUB,
 } from "./lazy";
 import { set_executed } from "./msr";
 import { is_stack_access } from "./stack";
@@ -45,6 +102,7 @@ let before: u64 = 0;
 export function set_retired_before(count: u64): void {
   before = count;
 }
+
 
 @inline
 function is_stale(block: usize): bool {
@@ -69,6 +127,7 @@ function lookup(va: u64): usize {
   if (block == 0 || load<u64>(block, BLOCK_VA) != va || is_stale(block)) return find_block(va);
   return load<u64>(block, BLOCK_CONTEXT) == code_context(va) ? block : find_block(va);
 }
+
 
 @inline
 function insn_va(block: usize, ip: usize): u64 {
@@ -95,8 +154,8 @@ export function stop_fault(cpu: Cpu, va: u64): u32 {
 }
 
 /**
- * Executes whole blocks from Cpu.rip on (or from `first`, which is decoded code for it) while they fit
- * into `limit` instructions. Returns STOP_*; STOP_BUDGET when the next block did not fit.
+ * Executes whole blocks from Cpu.rip on (or from `first`, which is decoded code for it) while they
+ * fit into `limit` instructions. Returns STOP_*; STOP_BUDGET when the next block did not fit.
  */
 export function run_blocks(registers: Cpu, limit: i32, first: usize): u32 {
   const cpu = changetype<usize>(registers);
@@ -426,7 +485,8 @@ export function run_blocks(registers: Cpu, limit: i32, first: usize): u32 {
       case Case.Setcc:
         put_m8(cpu, ip, <u64>lazy_condition(registers, detail(ip), fk, fa, fb)); continue;
       case Case.Cmov32:
-        put_r32(cpu, ip, lazy_condition(registers, detail(ip), fk, fa, fb) ? m32(cpu, ip) : r32(cpu, ip)); continue;
+        n = lazy_condition(registers, detail(ip), fk, fa, fb) ? m32(cpu, ip) : r32(cpu, ip);
+        put_r32(cpu, ip, n); continue;
       case Case.Cmov64:
         if (lazy_condition(registers, detail(ip), fk, fa, fb)) put_r64(cpu, ip, m64(cpu, ip));
         continue;
@@ -468,7 +528,9 @@ export function run_blocks(registers: Cpu, limit: i32, first: usize): u32 {
         va = load<u64>(off); link = jump_link(va); if (link == FAULTED) break;
         registers.rsp += 8 + immediate(ip); break;
       case Case.Jcc:
-        link = block + (lazy_condition(registers, detail(ip), fk, fa, fb) ? BLOCK_TAKEN : BLOCK_NEXT); break;
+        link = block + BLOCK_NEXT;
+        if (lazy_condition(registers, detail(ip), fk, fa, fb)) link = block + BLOCK_TAKEN;
+        break;
       case Case.JccResult: link = block + branch(result_says(fb), ip); break;
       case Case.JccSub: link = block + branch(compare_says(fa, fb), ip); break;
       // Two instructions: the branch is the next record

@@ -20,6 +20,7 @@ export const ARITHMETIC: u64 = CF | PF | AF | ZF | SF | OF;
 /** What POPF may change: IOPL, VIF and VIP stay as they are. */
 export const POPF_MASK: u64 = ARITHMETIC | TF | IF | DF | NT | AC | 0x200000;
 
+
 @inline
 export function mask_of(width: u32): u64 {
   return ~(<u64>0) >> (64 - (8 << width));
@@ -28,8 +29,9 @@ export function mask_of(width: u32): u64 {
 /** The sign bit of a value of `width`. */
 @inline
 export function sign_of(width: u32): u64 {
-  return <u64>1 << ((8 << width) - 1);
+  return (<u64>1) << ((8 << width) - 1);
 }
+
 
 @inline
 export function sign_extend(value: u64, width: u32): u64 {
@@ -41,7 +43,7 @@ export function sign_extend(value: u64, width: u32): u64 {
 export function result_flags(result: u64, width: u32): u64 {
   let flags: u64 = result == 0 ? ZF : 0;
   if ((result & sign_of(width)) != 0) flags |= SF;
-  if ((popcnt<u32>(<u32>result & 0xff) & 1) == 0) flags |= PF;
+  if ((popcnt<u32>((<u32>result) & 0xff) & 1) == 0) flags |= PF;
   return flags;
 }
 
@@ -78,6 +80,7 @@ export function change_flags(cpu: Cpu, changed: u64, flags: u64): void {
 /** Condition `cc` (opcode bits 3:0: o no b ae e ne be a s ns p np l ge le g) of complete flags. */
 export function condition_of(rflags: u64, cc: u32): bool {
   let met: bool;
+  // prettier-ignore
   switch (cc >> 1) {
     case 0: met = (rflags & OF) != 0; break;
     case 1: met = (rflags & CF) != 0; break;

@@ -1,7 +1,7 @@
-// The flat record between decoder and executor (one instruction, 32 bytes). The decoder fills it from
-// bytes alone; the executor never looks at bytes. Registers are byte offsets from the start of the Cpu
-// record, so that a register operand is one load, AH is "RAX + 1", and a register that an address does
-// not have is CPU_ZERO.
+// The flat record between decoder and executor (one instruction, 32 bytes). The decoder fills it
+// from bytes alone; the executor never looks at bytes. Registers are byte offsets from the start of
+// the Cpu record, so that a register operand is one load, AH is "RAX + 1", and a register that an
+// address does not have is CPU_ZERO.
 //
 //    0  case    u16  which case of the executor's switch runs it (cases.ts); 0 = by `id`
 //    2  start   u16  offset of its first byte in its page
@@ -36,6 +36,7 @@ export const SEG_GS: u8 = 32;
 
 export const MAX_INSN_LEN: u32 = 15;
 
+
 @unmanaged
 export class Insn {
   case: u16;
@@ -54,7 +55,10 @@ export class Insn {
   disp: u64;
   imm: u64;
 
-  @inline has(flag: u8): bool { return (this.flags & flag) != 0; }
+
+  @inline has(flag: u8): bool {
+    return (this.flags & flag) != 0;
+  }
 }
 if (offsetof<Insn>() != INSN_SIZE) ERROR("Insn is 32 bytes");
 if (offsetof<Insn>("disp") != 16) ERROR("Insn.disp");

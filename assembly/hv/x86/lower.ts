@@ -1,22 +1,32 @@
-// Chooses the executor's case for each record of a block: common operations with common operands become
-// one, a comparison and the branch behind it become one, everything else stays Case.Generic. The meaning
-// of a record never changes, only how soon the executor knows it.
+// Chooses the executor's case for each record of a block: common operations with common operands
+// become one, a comparison and the branch behind it become one, everything else stays Case.Generic.
+// The meaning of a record never changes, only how soon the executor knows it.
 
 import { CPU_ZERO } from "../cpu";
 import { is_canonical } from "../mem";
 import { BLOCK_RECORDS, BLOCK_TAKEN } from "./blocks";
 import { Case } from "./cases";
 import {
-  Insn, INSN_ADDR32, INSN_IMM, INSN_MEM, INSN_REP, INSN_REPNE, INSN_SIZE, INSN_TO_REG,
-  SEG_FS, SEG_GS,
+  Insn,
+  INSN_ADDR32,
+  INSN_IMM,
+  INSN_MEM,
+  INSN_REP,
+  INSN_REPNE,
+  INSN_SIZE,
+  INSN_TO_REG,
+  SEG_FS,
+  SEG_GS,
 } from "./insn";
 import { Op } from "./ops";
 
-/** Byte offsets of Cpu.fs_base and Cpu.gs_base: a segment base is one more register of an address. */
+/** Byte offsets of Cpu.fs_base and Cpu.gs_base: a segment base is one more register of an
+ *  address. */
 const FS_BASE: u8 = 144;
 const GS_BASE: u8 = 152;
 
-/** Turns a segment override into a base or index register where one is free. False: it has to stay. */
+/** Turns a segment override into a base or index register where one is free. False: it has to
+ *  stay. */
 function fold_segment(insn: Insn): bool {
   const segment: u8 = insn.scale & (SEG_FS | SEG_GS);
   if (segment == 0) return true;
@@ -31,6 +41,7 @@ function fold_segment(insn: Insn): bool {
   return true;
 }
 
+
 @inline
 function base_only(insn: Insn): bool {
   return insn.index == <u8>CPU_ZERO;
@@ -42,7 +53,8 @@ const FORM_RM: u32 = 2;
 const FORM_MR: u32 = 3;
 const FORM_MI: u32 = 4;
 
-/** Where the operands are. A register-to-register record is turned so that r/m is the destination. */
+/** Where the operands are. A register-to-register record is turned so that r/m is the
+ *  destination. */
 function form_of(insn: Insn): u32 {
   const is_memory = insn.has(INSN_MEM);
   if (insn.has(INSN_IMM)) return is_memory ? FORM_MI : FORM_RI;
@@ -58,6 +70,7 @@ function form_of(insn: Insn): u32 {
 
 /** First case of an operation in the arithmetic part, -1 when it has none. */
 function arithmetic_base(id: u32): i32 {
+  // prettier-ignore
   switch (id) {
     case Op.Add: return Case.AddRR32;
     case Op.Sub: return Case.SubRR32;
@@ -80,6 +93,7 @@ function lower_arithmetic(insn: Insn, base: i32): u32 {
 }
 
 function lower_bytes(id: u32, form: u32): u32 {
+  // prettier-ignore
   switch (id) {
     case Op.Cmp: return Case.CmpRR8 + form;
     case Op.And: return Case.AndRR8 + form;
@@ -96,6 +110,7 @@ function lower_bytes(id: u32, form: u32): u32 {
 
 function lower_mov(insn: Insn): u32 {
   const width: u32 = insn.width;
+  // prettier-ignore
   switch (form_of(insn)) {
     case FORM_RR:
       if (width == 0) return Case.MovRR8;
@@ -112,7 +127,8 @@ function lower_mov(insn: Insn): u32 {
       if (width == 2) return base_only(insn) ? Case.Store32D : Case.Store32;
       return width == 0 ? Case.Store8 : Case.Store16;
     default:
-      return width == 3 ? Case.StoreI64 : width == 2 ? Case.StoreI32 : width == 1 ? Case.StoreI16 : Case.StoreI8;
+      if (width == 3) return Case.StoreI64;
+      return width == 2 ? Case.StoreI32 : width == 1 ? Case.StoreI16 : Case.StoreI8;
   }
 }
 
@@ -135,6 +151,7 @@ function lower_shift(insn: Insn, flags_dead: bool): u32 {
   const count = insn.imm & (wide != 0 ? 63 : 31);
   if (count == 0) return Case.Generic;
   insn.imm = count;
+  // prettier-ignore
   switch (<u32>insn.id) {
     case Op.Shl:
     case Op.Sal: return Case.Shl32 + wide;
@@ -163,6 +180,7 @@ function lower_unary(insn: Insn): i32 {
   const is_memory = insn.has(INSN_MEM);
   const wide: u32 = insn.width & 1;
   const narrow = insn.width < 2;
+  // prettier-ignore
   switch (<u32>insn.id) {
     case Op.Inc: return is_memory || narrow ? Case.Generic : Case.Inc32 + wide;
     case Op.Dec: return is_memory || narrow ? Case.Generic : Case.Dec32 + wide;
@@ -197,6 +215,7 @@ function lower_insn(insn: Insn, flags_dead: bool): u32 {
   if (insn.has(INSN_MEM) && !fold_segment(insn)) return Case.Generic;
   const base = arithmetic_base(insn.id);
   if (base >= 0) return lower_arithmetic(insn, base);
+  // prettier-ignore
   switch (<u32>insn.id) {
     case Op.Mov: return lower_mov(insn);
     case Op.Movzx: case Op.Movsx: return lower_extend(insn);
@@ -211,6 +230,7 @@ function lower_insn(insn: Insn, flags_dead: bool): u32 {
 /** Neither reads nor writes flags, and cannot fault. */
 function is_neutral(insn: Insn): bool {
   if (insn.has(INSN_MEM)) return insn.id == Op.Lea;
+  // prettier-ignore
   switch (<u32>insn.id) {
     case Op.Mov: case Op.Movzx: case Op.Movsx: case Op.Not: case Op.Bswap: case Op.Lea:
     case Op.Nop: return true;
@@ -222,6 +242,7 @@ function is_neutral(insn: Insn): bool {
 /** Replaces all arithmetic flags, and cannot fault. */
 function replaces_flags(insn: Insn): bool {
   if (insn.has(INSN_MEM)) return false;
+  // prettier-ignore
   switch (<u32>insn.id) {
     case Op.Add: case Op.Or: case Op.And: case Op.Sub: case Op.Xor: case Op.Cmp: case Op.Test:
     case Op.Neg: return true;
@@ -229,7 +250,8 @@ function replaces_flags(insn: Insn): bool {
   }
 }
 
-/** True when no one can see the flags of the record at `at`: others follow before any reader or fault. */
+/** True when no one can see the flags of the record at `at`: others follow before any reader or
+ *  fault. */
 function are_flags_dead(at: usize, end: usize): bool {
   for (at += INSN_SIZE; at < end; at += INSN_SIZE) {
     const insn = changetype<Insn>(at);
@@ -246,6 +268,7 @@ const SAYS_LESS: u8 = 4;
 
 /** The bits of a comparison that condition `cc` (or its negation) is about, 0: another flag. */
 function compare_mask(cc: u32): u8 {
+  // prettier-ignore
   switch (cc >> 1) {
     case 1: return SAYS_BELOW;
     case 2: return SAYS_EQUAL;
@@ -263,6 +286,7 @@ function result_mask(cc: u32): u8 {
 
 /** The case that does `comparison` and the branch behind it, or Generic. */
 function fused(comparison: i32): u32 {
+  // prettier-ignore
   switch (comparison) {
     case Case.CmpRR32: return Case.CmpJccRR32;
     case Case.CmpRR64: return Case.CmpJccRR64;
@@ -306,8 +330,10 @@ function lower_jcc(jcc: Insn, before: Insn | null): void {
   }
   const is_logic = producer >= Case.AndRR32 && producer < Case.CmpRR32;
   const has_result =
-    is_logic || (producer >= Case.AddRR32 && producer < Case.SubRR32) ||
-    (producer >= Case.Inc32 && producer <= Case.Dec64) || (producer >= Case.Shl32 && producer <= Case.Sar64);
+    is_logic ||
+    (producer >= Case.AddRR32 && producer < Case.SubRR32) ||
+    (producer >= Case.Inc32 && producer <= Case.Dec64) ||
+    (producer >= Case.Shl32 && producer <= Case.Sar64);
   if (!has_result) return;
   jcc.width = result_mask(jcc.sub);
   // Carry and overflow of an addition or a shift are not in its result.

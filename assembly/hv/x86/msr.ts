@@ -1,5 +1,6 @@
-// Model-specific registers and CPUID: what this processor says about itself (Intel SDM vol. 4; vol. 2,
-// CPUID). It announces what it has and nothing else; any other MSR is #GP, as on a real processor.
+// Model-specific registers and CPUID: what this processor says about itself (Intel SDM vol. 4; vol.
+// 2, CPUID). It announces what it has and nothing else; any other MSR is #GP, as on a real
+// processor.
 
 import { Cpu } from "../cpu";
 import { header } from "../header";
@@ -28,6 +29,7 @@ export function install_icr(hook: (target: u32, low: u32) => bool): void {
   send_ipi = hook;
 }
 
+
 @inline
 export function is_icr(cpu: Cpu): bool {
   return <u32>cpu.rcx == X2APIC_ICR;
@@ -54,6 +56,7 @@ export function time_stamp(): u64 {
 /** Value of the MSR named by ECX into EDX:EAX; false: there is none. */
 export function read_msr(cpu: Cpu): bool {
   let value: u64;
+  // prettier-ignore
   switch (<u32>cpu.rcx) {
     case IA32_TSC: value = time_stamp(); break;
     case IA32_APIC_BASE: value = APIC_BASE | (cpu.id == 0 ? APIC_BSP : 0); break;
@@ -100,6 +103,7 @@ export function write_msr(cpu: Cpu): bool {
   if (msr == IA32_PAT) return value == PAT_RESET;
   if (msr == IA32_TSC_AUX) return value == <u64>cpu.id;
   if (!is_canonical(value)) return false;
+  // prettier-ignore
   switch (msr) {
     case IA32_LSTAR: cpu.lstar = value; return true;
     case IA32_CSTAR: cpu.cstar = value; return true;
@@ -125,6 +129,7 @@ const LEAF1_ECX: u32 = 0x80d02000;
 const LEAF7_EBX: u32 = 0x01900201;
 
 export function identify(cpu: Cpu): void {
+  // prettier-ignore
   switch (<u32>cpu.rax) {
     case 0: return answer(cpu, 7, 0x756e6547, 0x6c65746e, 0x49656e69); // "GenuineIntel"
     case 1: return answer(cpu, 0x000306f0, (cpu.id << 24) | 0x0800, LEAF1_ECX, LEAF1_EDX);

@@ -1,10 +1,20 @@
 // MUL, IMUL, DIV, IDIV (Intel SDM vol. 2). WebAssembly has no 64x64 -> 128 product and no 128/64
-// division: four 32-bit products, and schoolbook division in base 2^32 (Knuth, TAOCP 4.3.1, algorithm D).
+// division: four 32-bit products, and schoolbook division in base 2^32 (Knuth, TAOCP 4.3.1,
+// algorithm D).
 
 import { VECTOR_DE } from "../../abi";
 import { Cpu } from "../cpu";
 import { latch_fault } from "../mem";
-import { CF, change_flags, mask_of, OF, result_flags, set_flags, sign_extend, sign_of } from "./flags";
+import {
+  CF,
+  change_flags,
+  mask_of,
+  OF,
+  result_flags,
+  set_flags,
+  sign_extend,
+  sign_of,
+} from "./flags";
 import { Insn, INSN_IMM } from "./insn";
 import { Op } from "./ops";
 import { get_reg, load_width, rm_read, set_register } from "./operand";
@@ -88,7 +98,7 @@ export function do_multiply(cpu: Cpu, insn: Insn): u32 {
     const high = is_signed ? multiply_high_signed(a, b) : multiply_high(a, b);
     cpu.rax = low;
     cpu.rdx = high;
-    set_overflow(cpu, high != (is_signed ? <u64>(<i64>low >> 63) : 0));
+    set_overflow(cpu, high != (is_signed ? <u64>((<i64>low) >> 63) : 0));
     return DONE;
   }
   const bits: u32 = 8 << width;
@@ -111,7 +121,7 @@ export function do_multiply_to(cpu: Cpu, insn: Insn): u32 {
   const b = insn.has(INSN_IMM) ? insn.imm : sign_extend(get_reg(cpu, insn, width), width);
   const low = a * b;
   let fits: bool;
-  if (width == 3) fits = multiply_high_signed(a, b) == <u64>(<i64>low >> 63);
+  if (width == 3) fits = multiply_high_signed(a, b) == <u64>((<i64>low) >> 63);
   else fits = sign_extend(low, width) == low;
   set_register(cpu, insn.reg, width, low);
   // SF, ZF, AF, PF are undefined; the lazy form of these flags (lazy.ts) says the same.
@@ -168,7 +178,7 @@ export function do_divide_signed(cpu: Cpu, insn: Insn): u32 {
   // Magnitudes first: the quotient truncates toward zero, the remainder has the dividend's sign.
   if (width != 3) {
     low = sign_extend((high << (8 << width)) | low, min<u32>(width + 1, 3));
-    high = <u64>(<i64>low >> 63);
+    high = <u64>((<i64>low) >> 63);
   }
   const negative = <i64>high < 0;
   if (negative) {
@@ -179,7 +189,7 @@ export function do_divide_signed(cpu: Cpu, insn: Insn): u32 {
   if (high >= magnitude) return divide_error();
   let quotient = divide_128(high, low, magnitude);
   let rest = remainder;
-  const opposite = negative != (<i64>divisor < 0);
+  const opposite = negative != <i64>divisor < 0;
   const limit = sign_of(width) - (opposite ? 0 : 1);
   if (quotient > limit) return divide_error();
   if (opposite) quotient = 0 - quotient;

@@ -1,5 +1,5 @@
-// Operands of an instruction as linear offsets. Registers live in the Cpu record, so that a register and
-// a piece of memory are the same thing to an operation: an offset and a width.
+// Operands of an instruction as linear offsets. Registers live in the Cpu record, so that a
+// register and a piece of memory are the same thing to an operation: an offset and a width.
 
 import { Cpu } from "../cpu";
 import { BOUNCE_OFF, commit_split, read_off, write_off } from "../mem";

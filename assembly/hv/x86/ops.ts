@@ -1,6 +1,8 @@
-// The operations that an instruction can be (Intel SDM vol. 2). Dense, in the order in which opcodes
-// number them where they do: ADD..CMP are 1 + bits 5:3 of the opcode, ROL..SAR follow ModRM.reg.
+// The operations that an instruction can be (Intel SDM vol. 2). Dense, in the order in which
+// opcodes number them where they do: ADD..CMP are 1 + bits 5:3 of the opcode, ROL..SAR follow
+// ModRM.reg.
 
+// prettier-ignore
 export const enum Op {
   Invalid, // not an instruction
   Add, Or, Adc, Sbb, And, Sub, Xor, Cmp,
@@ -28,6 +30,7 @@ export const enum Op {
 }
 
 /** Packed operations (`sub` of Op.Packed), by element. */
+// prettier-ignore
 export const enum Packed {
   Addb, Addw, Addd, Addq, Subb, Subw, Subd, Subq,
   Eqb, Eqw, Eqd, Gtb, Gtw, Gtd,
@@ -39,6 +42,7 @@ export const enum Packed {
 }
 
 /** Packed shifts (`sub` of Op.PshiftX and Op.PshiftImm). */
+// prettier-ignore
 export const enum Pshift {
   Srlw, Srld, Srlq, Sraw, Srad, Sllw, Slld, Sllq, Srldq, Slldq,
 }

@@ -1,6 +1,6 @@
-// The opcode maps as words (Intel SDM vol. 2, appendix A). A row says which operation an opcode is and
-// where its operands come from; 0 is "not an instruction". ModRM groups are eight rows, ORed with the
-// row that names them.
+// The opcode maps as words (Intel SDM vol. 2, appendix A). A row says which operation an opcode is
+// and where its operands come from; 0 is "not an instruction". ModRM groups are eight rows, ORed
+// with the row that names them.
 
 import { Op } from "./ops";
 
@@ -88,7 +88,8 @@ export const ONE_BYTE: StaticArray<u32> = [
   // 40: REX
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
   // 50
-  Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q,
+  Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q, Op.Push|O|Q,
+  Op.Push|O|Q,
   Op.Pop|O|Q, Op.Pop|O|Q, Op.Pop|O|Q, Op.Pop|O|Q, Op.Pop|O|Q, Op.Pop|O|Q, Op.Pop|O|Q, Op.Pop|O|Q,
   // 60
   0, 0, 0, Op.Movsx|M|D, 0, 0, 0, 0,
@@ -101,16 +102,22 @@ export const ONE_BYTE: StaticArray<u32> = [
   Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8,
   // 80
   G1|B|IZ, G1|IZ, 0, G1|I8, Op.Test|M|B, Op.Test|M, Op.Xchg|M|B|L, Op.Xchg|M|L,
-  Op.Mov|M|B, Op.Mov|M, Op.Mov|M|B|D, Op.Mov|M|D, Op.ReadSeg|M, Op.Lea|M|D, Op.WriteSeg|M, G|M|Q|GROUP_1A,
+  Op.Mov|M|B, Op.Mov|M, Op.Mov|M|B|D, Op.Mov|M|D, Op.ReadSeg|M, Op.Lea|M|D, Op.WriteSeg|M,
+  G|M|Q|GROUP_1A,
   // 90
-  Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A,
+  Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A,
+  Op.Xchg|O|A,
   Op.Cbw, Op.Cwd, 0, U, Op.Pushf|Q, Op.Popf|Q|T, Op.Sahf, Op.Lahf,
   // a0
-  Op.Mov|A|B|D|MO, Op.Mov|A|D|MO, Op.Mov|A|B|MO, Op.Mov|A|MO, Op.Movs|B|T, Op.Movs|T, Op.Cmps|B|T, Op.Cmps|T,
-  Op.Test|A|B|IZ, Op.Test|A|IZ, Op.Stos|B|T, Op.Stos|T, Op.Lods|B|T, Op.Lods|T, Op.Scas|B|T, Op.Scas|T,
+  Op.Mov|A|B|D|MO, Op.Mov|A|D|MO, Op.Mov|A|B|MO, Op.Mov|A|MO, Op.Movs|B|T, Op.Movs|T, Op.Cmps|B|T,
+  Op.Cmps|T,
+  Op.Test|A|B|IZ, Op.Test|A|IZ, Op.Stos|B|T, Op.Stos|T, Op.Lods|B|T, Op.Lods|T, Op.Scas|B|T,
+  Op.Scas|T,
   // b0
-  Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV,
-  Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV,
+  Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV, Op.Mov|O|B|IV,
+  Op.Mov|O|B|IV, Op.Mov|O|B|IV,
+  Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV, Op.Mov|O|IV,
+  Op.Mov|O|IV,
   // c0
   G2|B|U8, G2|U8, Op.Ret|Q|T|I16, Op.Ret|Q|T, 0, 0, G|M|B|IZ|GROUP_11, G|M|IZ|GROUP_11,
   Op.Enter|Q|IE, Op.Leave|Q, U|I16, U, Op.Int3|T, Op.Int|T|U8, 0, Op.Iret|T,
@@ -118,7 +125,8 @@ export const ONE_BYTE: StaticArray<u32> = [
   G2|B|I1, G2|I1, G2|B, G2, 0, 0, 0, Op.Xlat|B,
   U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M,
   // e0
-  Op.Loopne|T|Q|J8, Op.Loope|T|Q|J8, Op.Loop|T|Q|J8, Op.Jrcxz|T|Q|J8, Op.In|B|U8, Op.In|U8, Op.Out|B|U8, Op.Out|U8,
+  Op.Loopne|T|Q|J8, Op.Loope|T|Q|J8, Op.Loop|T|Q|J8, Op.Jrcxz|T|Q|J8, Op.In|B|U8, Op.In|U8,
+  Op.Out|B|U8, Op.Out|U8,
   Op.Call|T|Q|JZ, Op.Jmp|T|Q|JZ, 0, Op.Jmp|T|Q|J8, Op.In|B, Op.In, Op.Out|B, Op.Out,
   // f0
   0, U|T, 0, 0, Op.Hlt|T, Op.Cmc, G3|B, G3,
@@ -140,8 +148,10 @@ export const TWO_BYTE: StaticArray<u32> = [
   // 30
   Op.Wrmsr|T, Op.Rdtsc, Op.Rdmsr, U, U, U, 0, U, 0, 0, 0, 0, 0, 0, 0, 0,
   // 40
-  Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C,
-  Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C,
+  Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C,
+  Op.Cmov|M|D|C, Op.Cmov|M|D|C,
+  Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C,
+  Op.Cmov|M|D|C, Op.Cmov|M|D|C,
   // 50
   U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M,
   // 60
@@ -155,14 +165,17 @@ export const TWO_BYTE: StaticArray<u32> = [
   Op.Jcc|C|T|Q|JZ, Op.Jcc|C|T|Q|JZ, Op.Jcc|C|T|Q|JZ, Op.Jcc|C|T|Q|JZ,
   Op.Jcc|C|T|Q|JZ, Op.Jcc|C|T|Q|JZ, Op.Jcc|C|T|Q|JZ, Op.Jcc|C|T|Q|JZ,
   // 90
-  Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C,
-  Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C,
+  Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C,
+  Op.Setcc|M|B|C, Op.Setcc|M|B|C,
+  Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C,
+  Op.Setcc|M|B|C, Op.Setcc|M|B|C,
   // a0
   U, U, Op.Cpuid, Op.Bt|M, Op.Shld|M|U8, Op.Shld|M, 0, 0,
   U, U, U, Op.Bts|M|L, Op.Shrd|M|U8, Op.Shrd|M, G|M|GROUP_15, Op.Imul2|M|D,
   // b0
   Op.Cmpxchg|M|B|L, Op.Cmpxchg|M|L, U|M, Op.Btr|M|L, U|M, U|M, Op.Movzx|M|D|SB, Op.Movzx|M|D|SW,
-  Op.Popcnt|M|D, Op.Ud|M|T, G|M|U8|GROUP_8, Op.Btc|M|L, Op.Bsf|M|D, Op.Bsr|M|D, Op.Movsx|M|D|SB, Op.Movsx|M|D|SW,
+  Op.Popcnt|M|D, Op.Ud|M|T, G|M|U8|GROUP_8, Op.Btc|M|L, Op.Bsf|M|D, Op.Bsr|M|D, Op.Movsx|M|D|SB,
+  Op.Movsx|M|D|SW,
   // c0
   Op.Xadd|M|B|L, Op.Xadd|M|L, U|M|U8, Op.Mov|M, U|M|U8, U|M|U8, U|M|U8, G|M|GROUP_9,
   Op.Bswap|O, Op.Bswap|O, Op.Bswap|O, Op.Bswap|O, Op.Bswap|O, Op.Bswap|O, Op.Bswap|O, Op.Bswap|O,

@@ -1,5 +1,5 @@
-// SSE2's packed integer operations, element by element (Intel SDM vol. 2, P…). Both operands are copied
-// first, so that a register may be its own source.
+// SSE2's packed integer operations, element by element (Intel SDM vol. 2, P…). Both operands are
+// copied first, so that a register may be its own source.
 
 import { BOUNCE_OFF } from "../mem";
 import { Packed, Pshift } from "./ops";
@@ -11,6 +11,7 @@ const B: usize = WORK_OFF + 16;
 
 /** log2 of the element size. */
 function element_width(op: i32): u32 {
+  // prettier-ignore
   switch (op) {
     case Packed.Addb: case Packed.Subb: case Packed.Eqb: case Packed.Gtb: case Packed.Minub:
     case Packed.Maxub: case Packed.Avgb: case Packed.Addusb: case Packed.Addsb: case Packed.Subusb:
@@ -34,6 +35,7 @@ function store_element(off: usize, width: u32, value: i64): void {
   else store<i64>(off, value);
 }
 
+
 @inline
 function clamp(value: i64, low: i64, high: i64): i64 {
   return max(low, min(value, high));
@@ -45,6 +47,7 @@ function element(op: i32, width: u32, a: i64, b: i64): i64 {
   const half: i64 = width == 0 ? 0x80 : 0x8000;
   const ua = a & top;
   const ub = b & top;
+  // prettier-ignore
   switch (op) {
     case Packed.Addb: case Packed.Addw: case Packed.Addd: case Packed.Addq: return a + b;
     case Packed.Subb: case Packed.Subw: case Packed.Subd: case Packed.Subq: return a - b;
@@ -94,7 +97,8 @@ function widening(op: i32, to: usize): void {
     if (op == Packed.Muludq) store<u64>(to + at, <u64>load<u32>(A + at) * <u64>load<u32>(B + at));
     else if (op == Packed.Sadbw) {
       let sum: u64 = 0;
-      for (let i: usize = at; i < at + 8; i++) sum += abs<i32>(<i32>load<u8>(A + i) - load<u8>(B + i));
+      for (let i: usize = at; i < at + 8; i++)
+        sum += abs<i32>(<i32>load<u8>(A + i) - load<u8>(B + i));
       store<u64>(to + at, sum);
     } else {
       for (let i: usize = at; i < at + 8; i += 4) {
@@ -114,7 +118,11 @@ export function packed(op: i32, to: usize, from: usize): void {
   if (op >= Packed.Muludq && op <= Packed.Sadbw) return widening(op, to);
   const width = element_width(op);
   for (let at: usize = 0; at < 16; at += 1 << width) {
-    store_element(to + at, width, element(op, width, load_signed(A + at, width), load_signed(B + at, width)));
+    store_element(
+      to + at,
+      width,
+      element(op, width, load_signed(A + at, width), load_signed(B + at, width)),
+    );
   }
 }
 
@@ -142,8 +150,8 @@ export function packed_shift(op: i32, to: usize, count: u64): void {
     let r: i64 = 0;
     if (op == Pshift.Sraw || op == Pshift.Srad) r = a >> min<u64>(count, bits - 1);
     else if (count < bits) {
-      const whole = a & <i64>(~(<u64>0) >> (64 - bits));
-      r = op >= Pshift.Sllw ? a << count : <i64>(<u64>whole >> count);
+      const whole = a & (<i64>(~(<u64>0) >> (64 - bits)));
+      r = op >= Pshift.Sllw ? a << count : <i64>((<u64>whole) >> count);
     }
     store_element(to + at, width, r);
   }

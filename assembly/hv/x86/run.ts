@@ -1,7 +1,8 @@
-// run_cpu: lets one CPU execute. Exact: it stops after as many instructions as it was given, so that the
-// same machine given the same quanta does the same. Blocks run whole; what is left of the budget is decoded
-// as a shorter block. Works in slices, because the WebAssembly engine can only replace its first, quick
-// translation of a function by its optimised one when the function is entered again.
+// run_cpu: lets one CPU execute. Exact: it stops after as many instructions as it was given, so
+// that the same machine given the same quanta does the same. Blocks run whole; what is left of the
+// budget is decoded as a shorter block. Works in slices, because the WebAssembly engine can only
+// replace its first, quick translation of a function by its optimised one when the function is
+// entered again.
 
 import { STOP_BUDGET } from "../../abi";
 import { Cpu } from "../cpu";
@@ -11,9 +12,9 @@ import { retired_last, run_blocks, set_retired_before, stop_fault } from "./exec
 const SLICE: u64 = 0x40000;
 
 /**
- * Executes up to `instructions` from Cpu.rip on, in the context that the caller has set (mem.ts). Returns
- * STOP_*: after STOP_FAULT nothing of the faulting instruction is done and Cpu.rip is at it; after the
- * others Cpu.rip is where to go on.
+ * Executes up to `instructions` from Cpu.rip on, in the context that the caller has set (mem.ts).
+ * Returns STOP_*: after STOP_FAULT nothing of the faulting instruction is done and Cpu.rip is at
+ * it; after the others Cpu.rip is where to go on.
  */
 export function run_cpu(cpu: Cpu, instructions: u64): u32 {
   let done: u64 = 0;

@@ -1,5 +1,5 @@
-// Shifts and rotates (Intel SDM vol. 2: RCL/RCR/ROL/ROR, SAL/SAR/SHL/SHR, SHLD, SHRD). Counts are taken
-// modulo 32, or 64 for 64-bit operands; a count of zero changes nothing, flags included.
+// Shifts and rotates (Intel SDM vol. 2: RCL/RCR/ROL/ROR, SAL/SAR/SHL/SHR, SHLD, SHRD). Counts are
+// taken modulo 32, or 64 for 64-bit operands; a count of zero changes nothing, flags included.
 
 import { Cpu } from "../cpu";
 import { CF, change_flags, mask_of, OF, result_flags, set_flags, sign_extend } from "./flags";
@@ -8,7 +8,8 @@ import { Op } from "./ops";
 import { get_reg, load_width, rm_write, set_rm } from "./operand";
 import { DONE, FAULT } from "./result";
 
-/** CF, and OF as the exclusive or of CF and the result's top bit (left), or of its top two (right). */
+/** CF, and OF as the exclusive or of CF and the result's top bit (left), or of its top two
+ *  (right). */
 function rotate_flags(cpu: Cpu, result: u64, bits: u32, left: bool, carry: u64): void {
   const top = (result >> (bits - 1)) & 1;
   const overflow = left ? top ^ carry : top ^ ((result >> (bits - 2)) & 1);
@@ -60,8 +61,8 @@ function shift(cpu: Cpu, id: u32, width: u32, a: u64, count: u32): u64 {
   if (id == Op.Sar) {
     const wide = <i64>sign_extend(a, width);
     const n = min<u32>(count, 63);
-    result = <u64>(wide >> n) & mask_of(width);
-    carry = <u64>(wide >> (n - 1)) & 1;
+    result = (<u64>(wide >> n)) & mask_of(width);
+    carry = (<u64>(wide >> (n - 1))) & 1;
   } else if (id == Op.Shr) {
     result = count < bits ? a >> count : 0;
     carry = count <= bits ? (a >> (count - 1)) & 1 : 0;
@@ -95,7 +96,8 @@ export function do_shift(cpu: Cpu, insn: Insn): u32 {
   return DONE;
 }
 
-/** SHLD SHRD. Counts over the width of 16-bit operands are undefined; bits then come from both again. */
+/** SHLD SHRD. Counts over the width of 16-bit operands are undefined; bits then come from both
+ *  again. */
 export function do_double_shift(cpu: Cpu, insn: Insn): u32 {
   const width: u32 = insn.width;
   const bits: u32 = 8 << width;

@@ -1,5 +1,6 @@
-// SSE/SSE2 moves, logic and shuffles (Intel SDM vol. 2). XMM n lies at Cpu.xmm_off + 16 * n; reg and rm of
-// the record are 8 * n. 128-bit memory operands must be aligned to 16, but for the unaligned moves.
+// SSE/SSE2 moves, logic and shuffles (Intel SDM vol. 2). XMM n lies at Cpu.xmm_off + 16 * n; reg
+// and rm of the record are 8 * n. 128-bit memory operands must be aligned to 16, but for the
+// unaligned moves.
 
 import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
@@ -10,14 +11,16 @@ import { address_va, load_width, rm_read, rm_write, set_register, set_rm } from 
 import { packed, packed_shift, WORK_OFF } from "./packed";
 import { DONE, FAULT } from "./result";
 
+
 @inline
 function xmm_reg(cpu: Cpu, insn: Insn): usize {
-  return cpu.xmm_off + (<usize>insn.reg << 1);
+  return cpu.xmm_off + ((<usize>insn.reg) << 1);
 }
+
 
 @inline
 function xmm_rm(cpu: Cpu, insn: Insn): usize {
-  return cpu.xmm_off + (<usize>insn.rm << 1);
+  return cpu.xmm_off + ((<usize>insn.rm) << 1);
 }
 
 function misaligned(va: u64): bool {
@@ -81,6 +84,7 @@ function load_half(cpu: Cpu, insn: Insn, high: bool): u32 {
 
 export function do_xmm_move(cpu: Cpu, insn: Insn): u32 {
   const reg = xmm_reg(cpu, insn);
+  // prettier-ignore
   switch (<u32>insn.id) {
     case Op.MovX: return load_to(cpu, insn, 16, false);
     case Op.MovXAligned: return load_to(cpu, insn, 16, true);
@@ -123,14 +127,14 @@ export function do_movmsk(cpu: Cpu, insn: Insn): u32 {
   const size: u32 = insn.id == Op.Pmovmskb ? 1 : insn.id == Op.Movmskps ? 4 : 8;
   let mask: u32 = 0;
   for (let i: u32 = 0; i < 16 / size; i++) {
-    mask |= <u32>(load<u8>(from + i * size + size - 1) >> 7) << i;
+    mask |= (<u32>(load<u8>(from + i * size + size - 1) >> 7)) << i;
   }
   set_register(cpu, insn.reg, 2, mask);
   return DONE;
 }
 
 export function do_word(cpu: Cpu, insn: Insn): u32 {
-  const at = <usize>(insn.imm & 7) << 1;
+  const at = (<usize>(insn.imm & 7)) << 1;
   if (insn.id == Op.Pextrw) {
     set_register(cpu, insn.reg, 2, load<u16>(xmm_rm(cpu, insn) + at));
     return DONE;

@@ -1,6 +1,6 @@
-// SSE/SSE2 as compilers use it for copies, comparisons and integer vectors (Intel SDM vol. 2, table A-3):
-// the opcodes behind 0F whose mandatory prefix chooses the operation. Floating point arithmetic is not
-// here: a hypervisor has none.
+// SSE/SSE2 as compilers use it for copies, comparisons and integer vectors (Intel SDM vol. 2, table
+// the opcodes behind 0F whose mandatory prefix chooses the operation. Floating point
+// arithmetic is not here: a hypervisor has none.
 
 import { Op, Packed, Pshift } from "./ops";
 
@@ -68,6 +68,7 @@ export function sse_row(opcode: u32, prefix: u32): u32 {
 
 /** The shift by an immediate of 66 0F 71/72/73, by ModRM.reg; -1 when there is none. */
 export function shift_row(opcode: u32, digit: u32): i32 {
+  // prettier-ignore
   switch (((opcode & 3) << 3) | digit) {
     case 0o12: return Pshift.Srlw;
     case 0o14: return Pshift.Sraw;

@@ -1,5 +1,5 @@
-// The stack (Intel SDM vol. 1, ch. 6): PUSH, POP, PUSHF, POPF, ENTER, LEAVE. RSP changes only after the
-// access succeeded.
+// The stack (Intel SDM vol. 1, ch. 6): PUSH, POP, PUSHF, POPF, ENTER, LEAVE. RSP changes only after
+// the access succeeded.
 
 import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
@@ -16,10 +16,21 @@ const RBP: u8 = 40;
 /** Was an address that is not canonical in the stack segment? RSP and RBP as base mean it. */
 export function is_stack_access(insn: Insn): bool {
   switch (<u32>insn.id) {
-    case Op.Push: case Op.Pop: case Op.PushImm: case Op.Pushf: case Op.Popf: case Op.Leave:
-    case Op.Enter: case Op.Ret: case Op.Iret: return true;
-    case Op.Call: case Op.CallRm: return true;
-    default: return insn.has(INSN_MEM) && (insn.base == RSP || insn.base == RBP);
+    case Op.Push:
+    case Op.Pop:
+    case Op.PushImm:
+    case Op.Pushf:
+    case Op.Popf:
+    case Op.Leave:
+    case Op.Enter:
+    case Op.Ret:
+    case Op.Iret:
+      return true;
+    case Op.Call:
+    case Op.CallRm:
+      return true;
+    default:
+      return insn.has(INSN_MEM) && (insn.base == RSP || insn.base == RBP);
   }
 }
 
@@ -70,13 +81,13 @@ export function do_pushf(cpu: Cpu, insn: Insn): u32 {
 
 /** User code cannot change IF (IOPL is 0). */
 export function do_popf(cpu: Cpu, insn: Insn): u32 {
-  const off = read_off(cpu.rsp, 1 << <u32>insn.width);
+  const off = read_off(cpu.rsp, 1 << (<u32>insn.width));
   if (off == 0) return FAULT;
   let mask = POPF_MASK;
   if (cpu.user != 0) mask &= ~IF;
   if (insn.width == 1) mask &= 0xffff;
   cpu.rflags = (cpu.rflags & ~(mask | RF)) | (load_width(off, insn.width) & mask) | FIXED;
-  cpu.rsp += 1 << <u32>insn.width;
+  cpu.rsp += 1 << (<u32>insn.width);
   return DONE;
 }
 

@@ -1,6 +1,7 @@
-// String instructions (Intel SDM vol. 2: MOVS, STOS, LODS, SCAS, CMPS, REP). A repeated one works in steps
-// that end at a page boundary or after STEP elements, with RSI, RDI and RCX up to date, and then starts
-// again at itself: restartable after a fault, and no single instruction runs unbounded.
+// String instructions (Intel SDM vol. 2: MOVS, STOS, LODS, SCAS, CMPS, REP). A repeated one works
+// in steps that end at a page boundary or after STEP elements, with RSI, RDI and RCX up to date,
+// and then starts again at itself: restartable after a fault, and no single instruction runs
+// unbounded.
 
 import { Cpu } from "../cpu";
 import { PAGE_SIZE } from "../param";
@@ -45,12 +46,14 @@ function element(cpu: Cpu, insn: Insn, mask: u64): bool {
   return true;
 }
 
+
 @inline
 function left_in_page(va: u64): u64 {
   return PAGE_SIZE - (va & (PAGE_SIZE - 1));
 }
 
-/** Whole elements forward within one page by block copy or fill. Returns how many, 0 = not this way. */
+/** Whole elements forward within one page by block copy or fill. Returns how many, 0 = not this
+ *  way. */
 function block(cpu: Cpu, insn: Insn, count: u64): u64 {
   const width: u32 = insn.width;
   const is_move = insn.id == Op.Movs;
@@ -60,7 +63,7 @@ function block(cpu: Cpu, insn: Insn, count: u64): u64 {
   if (is_move) room = min(room, left_in_page(cpu.rsi));
   const n = min(count, room >> width);
   if (n < 2) return 0;
-  const bytes = <usize>n << width;
+  const bytes = (<usize>n) << width;
   if (is_move) {
     const from_off = read_off(cpu.rsi, 1);
     const to_off: usize = from_off == 0 ? 0 : write_off(cpu.rdi, 1);

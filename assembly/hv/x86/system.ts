@@ -1,9 +1,17 @@
-// System instructions (Intel SDM vol. 3): privilege, control registers, ports, interrupts and the ways in
-// and out of the hypervisor. There is no descriptor table here: interrupts and faults are delivered by
-// the scheduler, so INT n is #GP and LGDT and its relatives are not instructions of this machine.
+// System instructions (Intel SDM vol. 3): privilege, control registers, ports, interrupts and the
+// ways in and out of the hypervisor. There is no descriptor table here: interrupts and faults are
+// delivered by the scheduler, so INT n is #GP and LGDT and its relatives are not instructions of
+// this machine.
 
 import {
-  STOP_CONTEXT, STOP_GATE, STOP_HALT, STOP_IPI, STOP_SYSCALL, VECTOR_BP, VECTOR_GP, VECTOR_UD,
+  STOP_CONTEXT,
+  STOP_GATE,
+  STOP_HALT,
+  STOP_IPI,
+  STOP_SYSCALL,
+  VECTOR_BP,
+  VECTOR_GP,
+  VECTOR_UD,
 } from "../../abi";
 import { Cpu } from "../cpu";
 import { flush_tlb } from "../pages";
@@ -27,6 +35,7 @@ export function raise(vector: u32, error: u32): u32 {
   return FAULT;
 }
 
+
 @inline
 function stop_behind(cpu: Cpu, insn: Insn, reason: u32): u32 {
   cpu.rip += insn.len;
@@ -37,14 +46,14 @@ function stop_behind(cpu: Cpu, insn: Insn, reason: u32): u32 {
 export function do_port(cpu: Cpu, insn: Insn): u32 {
   if (cpu.user != 0) return raise(VECTOR_GP, 0);
   const width = min<u32>(insn.width, 2);
-  const port = insn.has(INSN_IMM) ? <u32>insn.imm : <u32>cpu.rdx & 0xffff;
+  const port = insn.has(INSN_IMM) ? <u32>insn.imm : (<u32>cpu.rdx) & 0xffff;
   if (insn.id == Op.In) {
     set_register(cpu, 0, width, ~(<u64>0));
     return DONE;
   }
   const hook = port_out;
   if (hook !== null) {
-    for (let i: u32 = 0; i < 1 << width; i++) hook(port + i, (<u32>cpu.rax >> (8 * i)) & 0xff);
+    for (let i: u32 = 0; i < 1 << width; i++) hook(port + i, ((<u32>cpu.rax) >> (8 * i)) & 0xff);
   }
   return DONE;
 }
@@ -80,25 +89,40 @@ export function do_privileged(cpu: Cpu, insn: Insn): u32 {
     return raise(is_smap ? VECTOR_UD : VECTOR_GP, 0);
   }
   switch (<u32>insn.id) {
-    case Op.Hlt: return stop_behind(cpu, insn, STOP_HALT);
-    case Op.Cli: change_flags(cpu, IF, 0); break;
-    case Op.Sti: change_flags(cpu, IF, IF); break;
-    case Op.Clac: change_flags(cpu, AC, 0); break;
-    case Op.Stac: change_flags(cpu, AC, AC); break;
-    case Op.Clts: cpu.cr0 &= ~(<u64>8); break;
-    case Op.Rdmsr: return read_msr(cpu) ? DONE : raise(VECTOR_GP, 0);
+    case Op.Hlt:
+      return stop_behind(cpu, insn, STOP_HALT);
+    case Op.Cli:
+      change_flags(cpu, IF, 0);
+      break;
+    case Op.Sti:
+      change_flags(cpu, IF, IF);
+      break;
+    case Op.Clac:
+      change_flags(cpu, AC, 0);
+      break;
+    case Op.Stac:
+      change_flags(cpu, AC, AC);
+      break;
+    case Op.Clts:
+      cpu.cr0 &= ~(<u64>8);
+      break;
+    case Op.Rdmsr:
+      return read_msr(cpu) ? DONE : raise(VECTOR_GP, 0);
     case Op.Wrmsr:
       if (!write_msr(cpu)) return raise(VECTOR_GP, 0);
       // Whoever was called should get a turn before this CPU begins to wait for it.
       return is_icr(cpu) ? stop_behind(cpu, insn, STOP_IPI) : DONE;
-    case Op.Invlpg: flush_tlb(); break;
+    case Op.Invlpg:
+      flush_tlb();
+      break;
     case Op.Swapgs: {
       const base = cpu.gs_base;
       cpu.gs_base = cpu.kernel_gs_base;
       cpu.kernel_gs_base = base;
       break;
     }
-    default: break; // WBINVD, INVD
+    default:
+      break; // WBINVD, INVD
   }
   return DONE;
 }
@@ -106,15 +130,24 @@ export function do_privileged(cpu: Cpu, insn: Insn): u32 {
 /** What any ring may execute and only touches registers. */
 export function do_unprivileged(cpu: Cpu, insn: Insn): u32 {
   switch (<u32>insn.id) {
-    case Op.Cpuid: identify(cpu); break;
-    case Op.Rdtscp: cpu.rcx = cpu.id; // falls through
+    case Op.Cpuid:
+      identify(cpu);
+      break;
+    case Op.Rdtscp:
+      cpu.rcx = cpu.id; // falls through
     case Op.Rdtsc:
       cpu.rax = time_stamp() & 0xffffffff;
       cpu.rdx = time_stamp() >> 32;
       break;
-    case Op.Rdpid: set_register(cpu, insn.rm, 3, cpu.id); break;
-    case Op.Rdfsbase: set_register(cpu, insn.rm, insn.width, cpu.fs_base); break;
-    case Op.Rdgsbase: set_register(cpu, insn.rm, insn.width, cpu.gs_base); break;
+    case Op.Rdpid:
+      set_register(cpu, insn.rm, 3, cpu.id);
+      break;
+    case Op.Rdfsbase:
+      set_register(cpu, insn.rm, insn.width, cpu.fs_base);
+      break;
+    case Op.Rdgsbase:
+      set_register(cpu, insn.rm, insn.width, cpu.gs_base);
+      break;
     default: {
       const value = load_width(changetype<usize>(cpu) + insn.rm, insn.width);
       if (!is_canonical(value)) return raise(VECTOR_GP, 0);
@@ -137,18 +170,25 @@ export function do_verw(cpu: Cpu, insn: Insn): u32 {
 function selector_off(cpu: Cpu, number: u32): usize {
   const at = changetype<usize>(cpu);
   switch (number) {
-    case 0: return at + offsetof<Cpu>("es");
-    case 1: return at + offsetof<Cpu>("cs");
-    case 2: return at + offsetof<Cpu>("ss");
-    case 3: return at + offsetof<Cpu>("ds");
-    case 4: return at + offsetof<Cpu>("fs");
-    case 5: return at + offsetof<Cpu>("gs");
-    default: return 0;
+    case 0:
+      return at + offsetof<Cpu>("es");
+    case 1:
+      return at + offsetof<Cpu>("cs");
+    case 2:
+      return at + offsetof<Cpu>("ss");
+    case 3:
+      return at + offsetof<Cpu>("ds");
+    case 4:
+      return at + offsetof<Cpu>("fs");
+    case 5:
+      return at + offsetof<Cpu>("gs");
+    default:
+      return 0;
   }
 }
 
 export function do_segment(cpu: Cpu, insn: Insn): u32 {
-  const number = <u32>(insn.reg >> 3) & 7;
+  const number = (<u32>(insn.reg >> 3)) & 7;
   const selector = selector_off(cpu, number);
   if (selector == 0) return raise(VECTOR_UD, 0);
   if (insn.id == Op.ReadSeg) {
@@ -174,7 +214,8 @@ export function do_iret(cpu: Cpu, insn: Insn): u32 {
   if (off == 0) return FAULT;
   const cs = load<u16>(off, 8);
   const to_user = (cs & 3) != 0;
-  if (!is_canonical(load<u64>(off)) || (cpu.user != 0 && !to_user)) return raise(VECTOR_GP, cs & ~3);
+  if (!is_canonical(load<u64>(off)) || (cpu.user != 0 && !to_user))
+    return raise(VECTOR_GP, cs & ~3);
   const mask = cpu.user != 0 ? POPF_MASK & ~IF : POPF_MASK;
   cpu.rip = load<u64>(off);
   cpu.cs = cs;
@@ -198,8 +239,8 @@ export function do_sysret(cpu: Cpu, insn: Insn): u32 {
   if (cpu.user != 0 || insn.width != 3 || !is_canonical(cpu.rcx)) return raise(VECTOR_GP, 0);
   cpu.rip = cpu.rcx;
   cpu.rflags = (cpu.r11 & (POPF_MASK | 0x3000)) | FIXED;
-  cpu.cs = <u16>((cpu.star >> 48) + 16) | 3;
-  cpu.ss = <u16>((cpu.star >> 48) + 8) | 3;
+  cpu.cs = (<u16>((cpu.star >> 48) + 16)) | 3;
+  cpu.ss = (<u16>((cpu.star >> 48) + 8)) | 3;
   cpu.user = 1;
   return STOP + STOP_CONTEXT;
 }
@@ -213,6 +254,6 @@ export function do_vmcall(cpu: Cpu, insn: Insn): u32 {
 export function do_trap(cpu: Cpu, insn: Insn): u32 {
   if (insn.id == Op.Int3) return raise(VECTOR_BP, 0);
   // Error code of a missing gate: IDT bit, vector.
-  if (insn.id == Op.Int) return raise(VECTOR_GP, (<u32>insn.imm << 3) | 2);
+  if (insn.id == Op.Int) return raise(VECTOR_GP, ((<u32>insn.imm) << 3) | 2);
   return raise(VECTOR_UD, 0);
 }

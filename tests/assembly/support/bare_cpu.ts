@@ -1,5 +1,5 @@
-// A CPU with memory and nothing else, for the tests that compare the interpreter with real processors:
-// compiled as a module of its own (tests/support/interpreter.ts).
+// A CPU with memory and nothing else, for the tests that compare the interpreter with real
+// processors: compiled as a module of its own (tests/support/interpreter.ts).
 
 import "../../../assembly/hv/panic";
 import { Cpu, cpu_at } from "../../../assembly/hv/cpu";

@@ -18,7 +18,8 @@ export const STACK_TOP_VA: u64 = STACK_VA + 0x1000;
 
 let lower_root: usize = 0;
 
-/** Two pages of code, two of data, one of stack, with unmapped pages around; CPUs 0 and 1 in reset. */
+/** Two pages of code, two of data, one of stack, with unmapped pages around; CPUs 0 and 1 in
+ *  reset. */
 export function reset_cpus(): void {
   reset_machine();
   flush_code();

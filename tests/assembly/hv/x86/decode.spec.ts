@@ -3,7 +3,12 @@
 import { IO_OFF } from "../../../../assembly/hv/layout";
 import { decode } from "../../../../assembly/hv/x86/decode";
 import {
-  Insn, INSN_END, INSN_IMM, INSN_LOCK, INSN_MEM, INSN_TO_REG,
+  Insn,
+  INSN_END,
+  INSN_IMM,
+  INSN_LOCK,
+  INSN_MEM,
+  INSN_TO_REG,
 } from "../../../../assembly/hv/x86/insn";
 import { Op } from "../../../../assembly/hv/x86/ops";
 import { hex_bytes } from "../../support/code";

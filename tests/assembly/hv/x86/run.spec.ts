@@ -1,7 +1,14 @@
 // run_cpu: why it stops, where, and after how many instructions.
 
 import {
-  STOP_BUDGET, STOP_FAULT, STOP_GATE, STOP_HALT, STOP_RETURN, VECTOR_GP, VECTOR_PF, VECTOR_UD,
+  STOP_BUDGET,
+  STOP_FAULT,
+  STOP_GATE,
+  STOP_HALT,
+  STOP_RETURN,
+  VECTOR_GP,
+  VECTOR_PF,
+  VECTOR_UD,
 } from "../../../../assembly/abi";
 import { RETURN_VA } from "../../../../assembly/hv/layout";
 import { translate_write } from "../../../../assembly/hv/mem";

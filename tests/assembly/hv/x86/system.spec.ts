@@ -1,7 +1,14 @@
 // System instructions: privilege, MSRs, ports, and the ways between rings.
 
 import {
-  PERM_R, PERM_X, STOP_CONTEXT, STOP_FAULT, STOP_HALT, STOP_SYSCALL, VECTOR_BP, VECTOR_GP,
+  PERM_R,
+  PERM_X,
+  STOP_CONTEXT,
+  STOP_FAULT,
+  STOP_HALT,
+  STOP_SYSCALL,
+  VECTOR_BP,
+  VECTOR_GP,
   VECTOR_UD,
 } from "../../../../assembly/abi";
 import { header } from "../../../../assembly/hv/header";
@@ -9,7 +16,15 @@ import { translate_write } from "../../../../assembly/hv/mem";
 import { run_cpu } from "../../../../assembly/hv/x86/run";
 import { install_port_out } from "../../../../assembly/hv/x86/system";
 import {
-  CODE_VA, cpu0, DATA_VA, enter_hypervisor, enter_user, map, place, reset_cpus, STACK_TOP_VA,
+  CODE_VA,
+  cpu0,
+  DATA_VA,
+  enter_hypervisor,
+  enter_user,
+  map,
+  place,
+  reset_cpus,
+  STACK_TOP_VA,
 } from "../../support/code";
 
 const USER_VA: u64 = 0x400000;
@@ -31,7 +46,19 @@ describe("system instructions", () => {
   it("keep user code out", () => {
     map(USER_VA, 1, PERM_R | PERM_X);
     enter_user();
-    const refused = ["f4", "fa", "fb", "0f 30", "0f 32", "0f 22 d8", "0f 20 c0", "0f 01 f8", "e6 e9", "ec", "0f 01 38"];
+    const refused = [
+      "f4",
+      "fa",
+      "fb",
+      "0f 30",
+      "0f 32",
+      "0f 22 d8",
+      "0f 20 c0",
+      "0f 01 f8",
+      "e6 e9",
+      "ec",
+      "0f 01 38",
+    ];
     for (let i = 0; i < refused.length; i++) assert(user_vector(refused[i]) == VECTOR_GP);
     expect(user_vector("0f 01 c1")).toBe(VECTOR_UD); // vmcall
     expect(user_vector("0f 01 cb")).toBe(VECTOR_UD); // stac
