@@ -205,11 +205,12 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_TIMEOUT,
-    ({ cpu }) => ({
+    ({ cpu, value }, words) => ({
       message:
-        cpu === NO_CPU
-          ? "The CPUs did not come together in time."
-          : `The CPUs did not come together in time: CPU ${cpu} was missing.`,
+        "The CPUs did not come together in time" +
+        (cpu === NO_CPU
+          ? "."
+          : `: CPU ${cpu}${words.at}${value > 1n ? ` and ${value - 1n} more` : ""} missing.`),
       hint: "Try again, with a longer --time.",
     }),
   ],
