@@ -34,8 +34,8 @@ export class Header {
   // xSplice.
   payload_count: u32; // R131
   payload_version: u32; // R131, R107: starts at 1, never 0 (K28)
-  payload_sequence: u64; // gives upload order
-  apply_sequence: u64; // gives application order
+  measured: u64; // chain over everything applied and reverted (R18)
+  measured_count: u64;
   options: u32; // BOOT_* of the boot parameters
   quiesce: u32; // where CPUs rendezvous
   console_head: u64; // bytes ever written

@@ -7,6 +7,8 @@ import {
   EBUSY,
   ENOMEM,
   XEN_XSPLICE_ID_SIZE,
+  XSPLICE_ACTION_APPLY,
+  XSPLICE_ACTION_REVERT,
   XSPLICE_STATUS_APPLIED,
   XSPLICE_STATUS_REVERTED,
 } from "../abi";
@@ -26,6 +28,7 @@ import { fix_up } from "./fixups";
 import { load_field, relocated_value, replaced_field, shifted_value, store_field } from "./howto";
 import { reset_writable } from "./initial";
 import { alloc_islands, free_islands } from "./island";
+import { measure } from "./measure";
 import { cover, uncover } from "./oldcode";
 import { copy_id, first_payload, is_payload, next_payload, no_payload, Payload } from "./payload";
 import {
@@ -158,6 +161,7 @@ export function commit_apply(p: Payload): i32 {
   if (p.old_status == XSPLICE_STATUS_REVERTED) reset_writable(p);
   write_all(p, true);
   p.apply_order = next_apply_order();
+  measure(p, XSPLICE_ACTION_APPLY);
   return 0;
 }
 
@@ -177,6 +181,7 @@ function take_off_replaced(p: Payload): void {
     q.apply_order = 0;
     q.old_status = XSPLICE_STATUS_APPLIED;
     q.status = XSPLICE_STATUS_REVERTED;
+    measure(q, XSPLICE_ACTION_REVERT);
     drop_prepared(q);
   }
 }
@@ -207,6 +212,7 @@ export function commit_revert(p: Payload): i32 {
   if (rc != 0) return rc;
   write_all(p, false);
   p.apply_order = 0;
+  measure(p, XSPLICE_ACTION_REVERT);
   drop_prepared(p);
   return 0;
 }
