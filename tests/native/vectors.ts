@@ -4,8 +4,8 @@
 //   u8 length, the instruction; u32 seed; u16 offset in the code page; u16 flags that are defined;
 //   u8 1 = DF of the seed counts; u8 n, then n times u8 register, u64 value; u8 n, then n times u16
 //   offset in the data, u64 value; u8 vector (3 = it went through); unless 3: u16 error;
-//   if 14: u64 address; u64 rip; u16 flags; u16 mask of changed registers, their values; the same for XMM
-//   registers; u8 n, then n times u16 offset, u8 length, bytes of changed memory.
+//   if 14: u64 address; u64 rip; u16 flags; u16 mask of changed registers, their values; the same
+//   for XMM registers; u8 n, then n times u16 offset, u8 length, bytes of changed memory.
 //
 // The state is the seed's (state.c) with the given registers and bytes put in.
 

@@ -1,5 +1,5 @@
-// Moves and conversions (Intel SDM vol. 2: MOV, MOVZX, MOVSX, MOVSXD, LEA, CBW to CQO, SETcc, CMOVcc,
-// XLAT).
+// Moves and conversions (Intel SDM vol. 2: MOV, MOVZX, MOVSX, MOVSXD, LEA, CBW to CQO, SETcc,
+// CMOVcc, XLAT).
 
 import { Cpu } from "../cpu";
 import { read_off } from "../mem";
