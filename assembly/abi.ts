@@ -123,7 +123,7 @@ export const STOP_BUDGET = 2; // instruction budget used up
 export const STOP_HALT = 3; // hlt
 export const STOP_GATE = 4; // vmcall (internal: the scheduler answers it)
 export const STOP_SYSCALL = 5; // guest executed syscall (internal)
-export const STOP_CONTEXT = 6; // iretq or sysretq changed the ring: set the context, then go on (internal)
+export const STOP_CONTEXT = 6; // iretq, sysretq: other ring, the context must be set (internal)
 export const STOP_IPI = 7; // wrote the APIC's ICR: others have something to do (internal)
 
 // Faults: Intel SDM vector numbers.
