@@ -37,6 +37,13 @@
  *   section        the object that is changed: symbol, address and size as the image has them, also if
  *                  only a part of it is patched. symbol may be NULL where the image has none (a merged
  *                  string, a jump table): then the address decides, and the reloc's symbol is NULL too.
+ *   more relocs    behind the paired ones (n_relocs > n_patches): fields inside an inline patch's bytes
+ *                  that refer to the hypervisor. howto INLINE with a mask, addr is the field where it
+ *                  ends up, the value symbol + isns_target + isns_added [- addr if PC_REL].
+ *   old            bytes that must be there: all of them (MATCH_EXACT, data), or instruction by
+ *                  instruction, where a reference into the payload itself may differ and padding too.
+ *                  What an earlier payload wrote allows an overlap with that one; what was beneath
+ *                  makes this payload replace earlier ones if it covers every place of theirs.
  */
 #ifndef XSPLICE_H
 #define XSPLICE_H
