@@ -3,11 +3,11 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { Interpreter, PERM_R, PERM_W, PERM_X } from "../support/interpreter.js";
+import { Interpreter, PERM_R, PERM_W } from "../support/interpreter.js";
 import { inRoot } from "../support/root.js";
 
 const STOP_RETURN = 0;
@@ -15,8 +15,6 @@ const BUDGET = 200_000_000n;
 const STACK_VA = 0xffff830000010000n;
 const SEEDS = [1n, 2n, 3n];
 const RAX = 0;
-const PT_LOAD = 1;
-const PAGE = 0xfffn;
 
 /** The hypervisor's way of compiling, and the compilers' own choice of instructions (SSE2 at
  *  -O3). */
@@ -46,31 +44,10 @@ function compile(compiler: string, output: string, flags: string): string | unde
   return output;
 }
 
-/** Loads a static executable; returns its entry point. */
-function load(machine: Interpreter, path: string): bigint {
-  const bytes = new Uint8Array(readFileSync(path));
-  const view = new DataView(bytes.buffer);
-  const headers = Number(view.getBigUint64(32, true));
-  for (let i = 0; i < view.getUint16(56, true); i++) {
-    const at = headers + 56 * i;
-    if (view.getUint32(at, true) !== PT_LOAD) continue;
-    const flags = view.getUint32(at + 4, true);
-    const offset = Number(view.getBigUint64(at + 8, true));
-    const va = view.getBigUint64(at + 16, true);
-    const fileSize = Number(view.getBigUint64(at + 32, true));
-    const end = va + view.getBigUint64(at + 40, true);
-    const pages = ((end + PAGE) >> 12n) - (va >> 12n);
-    const perms = PERM_R | (flags & 2 ? PERM_W : 0) | (flags & 1 ? PERM_X : 0);
-    machine.map(va & ~PAGE, Number(pages), perms);
-    machine.write(va, bytes.subarray(offset, offset + fileSize));
-  }
-  return view.getBigUint64(24, true);
-}
-
 /** What every function returns for every seed. */
 function interpret(image: string): string[] {
   const machine = new Interpreter();
-  const table = load(machine, image);
+  const table = machine.load(image);
   machine.map(STACK_VA - 0x8000n, 8, PERM_R | PERM_W);
   const results: string[] = [];
   for (let i = 0n; ; i++) {

@@ -67,6 +67,9 @@ const XMM_OFF = 512;
 /** rdi rsi rdx rcx r8 r9, in encoding order. */
 const ARGUMENTS = [7, 6, 2, 1, 8, 9];
 const CHUNK = 0x8000;
+const PAGE = 0xfffn;
+const PT_LOAD = 1;
+const SHT_SYMTAB = 2;
 
 export interface Fault {
   readonly vector: number;
@@ -135,6 +138,27 @@ export class Interpreter {
     }
   }
 
+  /** Loads a static executable; returns its entry point. */
+  load(path: string): bigint {
+    const bytes = new Uint8Array(readFileSync(path));
+    const view = new DataView(bytes.buffer);
+    const headers = Number(view.getBigUint64(32, true));
+    for (let i = 0; i < view.getUint16(56, true); i++) {
+      const at = headers + 56 * i;
+      if (view.getUint32(at, true) !== PT_LOAD) continue;
+      const flags = view.getUint32(at + 4, true);
+      const offset = Number(view.getBigUint64(at + 8, true));
+      const va = view.getBigUint64(at + 16, true);
+      const fileSize = Number(view.getBigUint64(at + 32, true));
+      const end = va + view.getBigUint64(at + 40, true);
+      const pages = ((end + PAGE) >> 12n) - (va >> 12n);
+      const perms = PERM_R | (flags & 2 ? PERM_W : 0) | (flags & 1 ? PERM_X : 0);
+      this.map(va & ~PAGE, Number(pages), perms);
+      this.write(va, bytes.subarray(offset, offset + fileSize));
+    }
+    return view.getBigUint64(24, true);
+  }
+
   /** Calls a function with the System V convention; returns STOP_*. RAX holds the result. */
   call(va: bigint, args: readonly bigint[], stack: bigint, budget: bigint): number {
     const top = new BigUint64Array([BigInt.asUintN(64, this.exports.return_va())]);
@@ -145,4 +169,23 @@ export class Interpreter {
     for (const [i, value] of args.entries()) this.set(ARGUMENTS[i] ?? 0, value);
     return this.exports.run(budget);
   }
+}
+
+/** Address of a symbol of an ELF file. */
+export function symbolOf(path: string, name: string): bigint {
+  const bytes = readFileSync(path);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const sections = Number(view.getBigUint64(40, true));
+  const field = (section: number, at: number): number =>
+    Number(view.getBigUint64(sections + 64 * section + at, true));
+  for (let i = 0; i < view.getUint16(60, true); i++) {
+    if (view.getUint32(sections + 64 * i + 4, true) !== SHT_SYMTAB) continue;
+    const strings = field(view.getUint32(sections + 64 * i + 40, true), 24);
+    for (let at = field(i, 24); at < field(i, 24) + field(i, 32); at += 24) {
+      const from = strings + view.getUint32(at, true);
+      if (bytes.toString("latin1", from, bytes.indexOf(0, from)) !== name) continue;
+      return view.getBigUint64(at + 8, true);
+    }
+  }
+  throw new Error(`${path} has no symbol ${name}`);
 }
