@@ -4,8 +4,8 @@
 // that a payload will meet. The table lies in the part that is dropped after boot, so what was
 // decided is kept as a table of sites.
 
+import { ENOMEM } from "../abi";
 import {
-  ENOMEM,
   FEATURE_LM,
   NOPS_P6,
   PLATFORM_NONE,
@@ -13,7 +13,7 @@ import {
   SITE_CHANGED,
   SITE_TAKEN,
   SITE_UNSETTLED,
-} from "../abi";
+} from "../abi_today";
 import { REASON_NO_MEMORY } from "../reasons";
 import { settle_platform } from "./alternatives_platform";
 import { has_feature, ideal_nops, nop_style, platform } from "./cpu_features";
@@ -37,25 +37,31 @@ export class Alt {
     return load<i32>(changetype<usize>(this));
   }
 
+
   @inline get repl(): i32 {
     return load<i32>(changetype<usize>(this), 4);
   }
+
 
   @inline get cpuid(): u32 {
     return load<u16>(changetype<usize>(this), 8);
   }
 
+
   @inline get orig_len(): u32 {
     return load<u8>(changetype<usize>(this), 10);
   }
+
 
   @inline get repl_len(): u32 {
     return load<u8>(changetype<usize>(this), 11);
   }
 
+
   @inline get pad_len(): u32 {
     return load<u8>(changetype<usize>(this), 12);
   }
+
 
   @inline get priv(): u32 {
     return load<u8>(changetype<usize>(this), 13);
@@ -67,6 +73,7 @@ export class Alt {
   @inline site_va(va: u64): u64 {
     return va + <u64>(<i64>this.orig);
   }
+
 
   @inline repl_va(va: u64): u64 {
     return va + 4 + <u64>(<i64>this.repl);
@@ -95,10 +102,12 @@ if (offsetof<Site>() != SITE_STRIDE) ERROR("Site is 32 bytes");
 /** Where the table is: in the header's page, behind the CPU profile. */
 const SITES_OFF: usize = HEADER_OFF + 2432;
 
+
 @inline
 export function site_count(): u32 {
   return load<u32>(SITES_OFF, 8);
 }
+
 
 @inline
 export function site_at(i: u32): Site {
@@ -139,6 +148,7 @@ export function make_direct(site_va: u64, target: u64): void {
 export function old_bytes(): usize {
   return OLD;
 }
+
 
 @inline
 export function new_bytes(): usize {

@@ -4,20 +4,19 @@
 // (hv/alternatives.ts), those of payloads, and what NOP-mode functions are filled with. The
 // interpreter itself executes what it can whatever is said here.
 
+import { BOOT_OPTIONS, EINVAL } from "../abi";
 import {
   BOOT_CPU_PROFILE,
   BOOT_FEATURES,
   BOOT_NOP_STYLE,
-  BOOT_OPTIONS,
   BOOT_PLATFORM,
-  EINVAL,
   FEATURE_LM,
   FEATURE_SC_NO_LOCK_HARDEN,
   FEATURE_WORDS,
   NOPS_K8,
   NOPS_P6,
   PLATFORM_AMD_K8,
-} from "../abi";
+} from "../abi_today";
 import { REASON_BOOT_PARAMETER } from "../reasons";
 import { known_symbol } from "./image";
 import { HEADER_OFF } from "./layout";
@@ -80,6 +79,7 @@ export function has_feature(bit: u32): bool {
 export function nop_style(): u32 {
   return load<u32>(STYLE_OFF);
 }
+
 
 @inline
 export function platform(): u32 {

@@ -4,9 +4,17 @@
 // themselves.
 
 import {
-  EACCES, EFAULT, ENOSYS, EOPNOTSUPP, SYSCTL_CMD, SYSCTL_SIZE, SYSCTL_U, SYSCTL_VERSION,
-  XEN_SYSCTL_INTERFACE_VERSION, XEN_SYSCTL_INTERFACE_VERSION_4_17, XEN_SYSCTL_LIVEPATCH_OP,
+  EACCES,
+  EFAULT,
+  ENOSYS,
+  EOPNOTSUPP,
+  SYSCTL_CMD,
+  SYSCTL_SIZE,
+  SYSCTL_U,
+  SYSCTL_VERSION,
+  XEN_SYSCTL_INTERFACE_VERSION,
 } from "../abi";
+import { XEN_SYSCTL_INTERFACE_VERSION_4_17, XEN_SYSCTL_LIVEPATCH_OP } from "../abi_today";
 import { PLACE_SYSCTL, REASON_ABI_VERSION, REASON_ARG_FAULT, REASON_UNKNOWN_OP } from "../reasons";
 import { has_operation, install_operation, run_operation_hook } from "./hooks";
 import { SYSCTL_OFF } from "./layout";

@@ -2,10 +2,8 @@
 // once and what is scheduled. A command for the state that is there already answers 0 and does
 // nothing, except UNLOAD.
 
+import { EBUSY, EINVAL, EOPNOTSUPP } from "../../abi";
 import {
-  EBUSY,
-  EINVAL,
-  EOPNOTSUPP,
   LIVEPATCH_ACTION_APPLY,
   LIVEPATCH_ACTION_APPLY_NODEPS,
   LIVEPATCH_ACTION_CMD,
@@ -16,7 +14,7 @@ import {
   LIVEPATCH_ACTION_UNLOAD,
   LIVEPATCH_STATE_APPLIED,
   LIVEPATCH_STATE_CHECKED,
-} from "../../abi";
+} from "../../abi_today";
 import { refusal, refusal_name, refuse, refuse_at } from "../../hv/refusal";
 import {
   PLACE_LP_FUNC,

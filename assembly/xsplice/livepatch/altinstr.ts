@@ -2,7 +2,8 @@
 // when it is uploaded, for the CPU that the hypervisor was booted on. What is bad about an entry
 // crashes 4.17; later releases have errors for it, which are given here.
 
-import { EINVAL, ENOSPC, ERANGE, FEATURE_LIMIT, NOPS_P6 } from "../../abi";
+import { EINVAL, ENOSPC, ERANGE } from "../../abi";
+import { FEATURE_LIMIT, NOPS_P6 } from "../../abi_today";
 import {
   Alt,
   ALT_SIZE,

@@ -1,7 +1,7 @@
-// Where instructions begin in the code that is patched. A jump written into the middle of one is not
-// executed as a jump; NOPs that end in the middle of one leave bytes that become other instructions.
-// Both bring the hypervisor down as soon as the function is called, unless what is left over happens
-// to be harmless.
+// Where instructions begin in the code that is patched. A jump written into the middle of one is
+// not executed as a jump; NOPs that end in the middle of one leave bytes that become other
+// instructions. Both bring the hypervisor down as soon as the function is called, unless what is
+// left over happens to be harmless.
 
 import { PERM_X } from "../../abi";
 import { entry_of, peek } from "../../hv/mem";
@@ -38,7 +38,8 @@ function function_start(va: u64): u64 {
   return va - start > FUNCTION_MAX ? va : start;
 }
 
-/** The first instruction boundary at or behind `va`, counted from `from`; 0 when it cannot be told. */
+/** The first instruction boundary at or behind `va`, counted from `from`; 0 when it cannot be told.
+ *  */
 function boundary_from(from: u64, va: u64): u64 {
   let at = from;
   while (at < va) {
@@ -70,8 +71,8 @@ function is_harmless(va: u64, from: u64): bool {
   return false;
 }
 
-/** REASON_* of what would go wrong when the function runs, 0 when nothing is known to. `va`: the first
- *  byte that changes, `length`: how many. Looks at memory as it is before the patch. */
+/** REASON_* of what would go wrong when the function runs, 0 when nothing is known to. `va`: the
+ *  first byte that changes, `length`: how many. Looks at memory as it is before the patch. */
 export function bad_boundary(f: Func, va: u64, length: u32): u32 {
   if (length == 0 || (entry_of(va) & PERM_X) == 0) return 0;
   const from = function_start(f.old_addr);
@@ -79,7 +80,8 @@ export function bad_boundary(f: Func, va: u64, length: u32): u32 {
   if (begin == 0) return 0;
   if (begin != va) return REASON_XEN_CRASH_MID_INSTRUCTION;
   if (f.new_addr != 0) return 0;
-  // NOPs go on into the next function as they go on here: its instructions count from its own start.
+  // NOPs go on into the next function as they go on here: its instructions count from its own
+  // start.
   const end = va + length;
   const last = function_start(end - 1);
   return is_harmless(end, max<u64>(last, from)) ? 0 : REASON_XEN_CRASH_NOP_TAIL;

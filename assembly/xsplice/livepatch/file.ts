@@ -4,7 +4,8 @@
 // what would crash is refused. What passes leaves every string terminated and every table inside
 // the file.
 
-import { EINVAL, EOPNOTSUPP, LIVEPATCH_PAYLOAD_MAX } from "../../abi";
+import { EINVAL, EOPNOTSUPP } from "../../abi";
+import { LIVEPATCH_PAYLOAD_MAX } from "../../abi_today";
 import {
   EHDR_SIZE,
   EI_CLASS,

@@ -1,8 +1,8 @@
 // What the border tells about today's payloads: LIVEPATCH_INFO_* and LIVEPATCH_FUNC_* records
 // (abi.ts), from which `verify` and the patch map are made.
 
+import { EINVAL } from "../../abi";
 import {
-  EINVAL,
   LIVEPATCH_FUNC_APPLIED,
   LIVEPATCH_FUNC_EXPECT_LEN,
   LIVEPATCH_FUNC_EXPECT_OFF,
@@ -48,7 +48,7 @@ import {
   SITE_POINTER,
   SITE_SIZE,
   SITE_VA,
-} from "../../abi";
+} from "../../abi_today";
 import { site_at, site_count } from "../../hv/alternatives";
 import { symbol_at } from "../../hv/symbols";
 import { is_payload, Payload } from "../payload";

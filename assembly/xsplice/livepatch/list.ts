@@ -2,10 +2,8 @@
 // lengths; names and metadata one behind the other without gaps. The totals in an answer are of
 // this call.
 
+import { E2BIG, EFAULT, EINVAL } from "../../abi";
 import {
-  E2BIG,
-  EFAULT,
-  EINVAL,
   LIVEPATCH_LIST_IDX,
   LIVEPATCH_LIST_LEN,
   LIVEPATCH_LIST_MAX,
@@ -18,7 +16,7 @@ import {
   LIVEPATCH_LIST_PAD,
   LIVEPATCH_LIST_STATUS,
   LIVEPATCH_LIST_VERSION,
-} from "../../abi";
+} from "../../abi_today";
 import { copy_to_va, is_hypervisor_va } from "../../hv/mem";
 import { refusal, refuse_at } from "../../hv/refusal";
 import {

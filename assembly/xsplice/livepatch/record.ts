@@ -6,7 +6,7 @@
 import { HEADER_OFF, PAYLOAD_SIZE } from "../../hv/layout";
 import { NR_PAYLOADS } from "../../hv/param";
 import { FORMAT_TODAY, no_payload, Payload, payload_at } from "../payload";
-import { XEN_LIVEPATCH_NAME_SIZE } from "../../abi";
+import { XEN_LIVEPATCH_NAME_SIZE } from "../../abi_today";
 
 /** Payload.used of a listed one: not PAYLOAD_LISTED, whose list is the RFC's. */
 const LISTED_TODAY: u32 = 3;

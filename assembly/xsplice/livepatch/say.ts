@@ -8,7 +8,7 @@ import {
   print_hex,
   print_signed,
 } from "../../hv/console";
-import { LIVEPATCH_ACTION_APPLY, LIVEPATCH_ACTION_REVERT } from "../../abi";
+import { LIVEPATCH_ACTION_APPLY, LIVEPATCH_ACTION_REVERT } from "../../abi_today";
 import { Payload } from "../payload";
 import { livepatch } from "./record";
 

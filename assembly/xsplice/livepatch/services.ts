@@ -7,7 +7,7 @@ import { patch_function, restore_function, revert_functions } from "./patching";
 import { first_today, livepatch, next_today, pop_applied, push_applied } from "./record";
 import { FUNC_SIZE } from "./funcs";
 import { FSTATE_SIZE } from "./struct_payload";
-import { LIVEPATCH_STATE_APPLIED, LIVEPATCH_STATE_CHECKED } from "../../abi";
+import { LIVEPATCH_STATE_APPLIED, LIVEPATCH_STATE_CHECKED } from "../../abi_today";
 
 /** The payload whose struct payload is at `va`. */
 function payload_of_struct(va: u64): Payload {

@@ -4,7 +4,8 @@
 // up to date before a hook runs, and what a hook may change (the functions' state) is read from
 // here.
 
-import { ENOMEM, LIVEPATCH_STATE_CHECKED, PERM_R, PERM_W } from "../../abi";
+import { ENOMEM, PERM_R, PERM_W } from "../../abi";
+import { LIVEPATCH_STATE_CHECKED } from "../../abi_today";
 import { alloc_frames, free_frames, OWNER_PAYLOAD, pages_for } from "../../hv/frames";
 import { header } from "../../hv/header";
 import { PRIVATE_STRIDE, PRIVATE_VA } from "../../hv/layout";

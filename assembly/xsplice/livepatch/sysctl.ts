@@ -2,11 +2,8 @@
 // by its number (27, interface version 0x15). Offsets are those in struct xen_sysctl, whose copy is
 // changed in place.
 
+import { EFAULT, EINVAL, ENOENT, EOPNOTSUPP, SYSCTL_U } from "../../abi";
 import {
-  EFAULT,
-  EINVAL,
-  ENOENT,
-  EOPNOTSUPP,
   LIVEPATCH_ACTION_PAD,
   LIVEPATCH_CMD,
   LIVEPATCH_NAME_LEN,
@@ -14,7 +11,6 @@ import {
   LIVEPATCH_PAD,
   LIVEPATCH_STATUS_RC,
   LIVEPATCH_STATUS_STATE,
-  SYSCTL_U,
   XEN_LIVEPATCH_NAME_SIZE,
   XEN_SYSCTL_LIVEPATCH_ACTION,
   XEN_SYSCTL_LIVEPATCH_GET,
@@ -25,7 +21,7 @@ import {
   LIVEPATCH_ACTION_UNLOAD,
   LIVEPATCH_ACTION_REVERT,
   LIVEPATCH_ACTION_APPLY,
-} from "../../abi";
+} from "../../abi_today";
 import { copy_from_va, is_hypervisor_va } from "../../hv/mem";
 import { refusal, refusal_name, refuse, refuse_at } from "../../hv/refusal";
 import { install_sysctl_op } from "../../hv/sysctl";

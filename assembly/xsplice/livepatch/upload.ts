@@ -2,19 +2,13 @@
 // that fails decides the errno. Everything is built aside; the payload is listed when the last step
 // has succeeded, and a failure gives all of it back.
 
+import { EEXIST, EFAULT, EINVAL, ENOMEM, PERM_R, PERM_W, PERM_X } from "../../abi";
 import {
-  EEXIST,
-  EFAULT,
-  EINVAL,
-  ENOMEM,
   LIVEPATCH_PAYLOAD_MAX,
   LIVEPATCH_STATE_CHECKED,
   LIVEPATCH_UPLOAD_LEN,
   LIVEPATCH_UPLOAD_PAYLOAD,
-  PERM_R,
-  PERM_W,
-  PERM_X,
-} from "../../abi";
+} from "../../abi_today";
 import { register_bugframes, unregister_bugframes } from "../../hv/bugframes";
 import { register_extable, unregister_extable } from "../../hv/extable";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../../hv/frames";

@@ -2,15 +2,13 @@
 // rendezvous, all CPUs idle, by the order of hooks and of the built-in apply and revert. The result
 // becomes the payload's rc.
 
+import { EAGAIN, EBUSY, EINVAL } from "../../abi";
 import {
-  EAGAIN,
-  EBUSY,
-  EINVAL,
   LIVEPATCH_ACTION_APPLY,
   LIVEPATCH_ACTION_REPLACE,
   LIVEPATCH_ACTION_REVERT,
   LIVEPATCH_STATE_CHECKED,
-} from "../../abi";
+} from "../../abi_today";
 import { header } from "../../hv/header";
 import { install_tasklet, install_work, TASKLET_LIVEPATCH, WORK_LIVEPATCH } from "../../hv/hooks";
 import { refusal_name, refuse } from "../../hv/refusal";
