@@ -58,44 +58,18 @@ export const GONE: u8 = 2;
 export const BUSY: u8 = 3; // -EBUSY busy (K43)
 export const LIVE: u8 = 4; // -EINVAL still-applied
 
+// prettier-ignore
 const TABLE = memory.data<u8>([
   // CHECK UNLOAD REVERT APPLY
-  RUN,
-  GONE,
-  WRONG,
-  WRONG, // LOADED (R126)
-  BUSY,
-  BUSY,
-  BUSY,
-  BUSY, // PROGRESS (K61)
-  RUN,
-  GONE,
-  WRONG,
-  RUN, // CHECKED (K44)
-  WRONG,
-  LIVE,
-  RUN,
-  WRONG, // APPLIED
-  WRONG,
-  GONE,
-  WRONG,
-  RUN, // REVERTED (R127)
-  RUN,
-  GONE,
-  WRONG,
-  WRONG, // CHECK failed
-  RUN,
-  GONE,
-  WRONG,
-  RUN, // APPLY failed
-  WRONG,
-  GONE,
-  WRONG,
-  RUN, // APPLY after REVERT failed
-  WRONG,
-  LIVE,
-  RUN,
-  WRONG, // REVERT failed
+  RUN, GONE, WRONG, WRONG, // LOADED (R126)
+  BUSY, BUSY, BUSY, BUSY, // PROGRESS (K61)
+  RUN, GONE, WRONG, RUN, // CHECKED (K44)
+  WRONG, LIVE, RUN, WRONG, // APPLIED
+  WRONG, GONE, WRONG, RUN, // REVERTED (R127)
+  RUN, GONE, WRONG, WRONG, // CHECK failed
+  RUN, GONE, WRONG, RUN, // APPLY failed
+  WRONG, GONE, WRONG, RUN, // APPLY after REVERT failed
+  WRONG, LIVE, RUN, WRONG, // REVERT failed
 ]);
 
 /** Row of a payload. */
