@@ -39,6 +39,9 @@ export { checkPolicy, type Operation, type Policy, parsePolicy } from "./policy.
 export type { Refusal } from "./refusal.js";
 export { type ImageSymbol, type SymbolOffset, Symbols } from "./symbols.js";
 export { decodeId, encodeId, marshal, unmarshal, type XspliceOp } from "./sysctl.js";
+export type { Finding, PatchRow, PayloadRow, Severity, Verdict, VerifyRow } from "./verify/row.js";
+export { toSarif } from "./verify/sarif.js";
+export { type PayloadSource, type VerifyOptions, verify } from "./verify/verify.js";
 export {
   type ActionOptions,
   type Completion,

@@ -153,9 +153,14 @@ function readSymbols(sections: readonly ElfSection[]): ElfSymbol[] {
   });
 }
 
-function readRelas(section: ElfSection, symbols: number, target: ElfSection): ElfRela[] {
+function readRelas(
+  section: ElfSection,
+  symbols: number,
+  target: ElfSection,
+  lenient: boolean,
+): ElfRela[] {
   const v = view(section.data);
-  return Array.from({ length: Math.floor(section.data.length / RELA_SIZE) }, (_, index) => {
+  const all = Array.from({ length: Math.floor(section.data.length / RELA_SIZE) }, (_, index) => {
     const o = index * RELA_SIZE;
     const rela = {
       offset: small(v.getBigUint64(o, true)),
@@ -163,14 +168,17 @@ function readRelas(section: ElfSection, symbols: number, target: ElfSection): El
       symbol: v.getUint32(o + 12, true),
       addend: v.getBigInt64(o + 16, true),
     };
-    if (rela.offset >= target.size || rela.symbol >= symbols)
+    const outside = rela.offset >= target.size || rela.symbol >= symbols;
+    if (outside && !lenient)
       throw new FileError(EINVAL, "elf-reloc", `${section.name}[${index}] points outside`);
-    return rela;
+    return outside ? undefined : rela;
   });
+  return all.filter((rela) => rela !== undefined);
 }
 
-/** Reads headers, sections, symbols and RELA tables. */
-export function readElf(bytes: Uint8Array): ElfFile {
+/** Reads headers, sections, symbols and RELA tables. `lenient`: relocations that point outside are left
+ *  out, as a loader may pass over them. */
+export function readElf(bytes: Uint8Array, { lenient = false } = {}): ElfFile {
   checkHeader(bytes);
   const v = view(bytes);
   const segments = table(
@@ -190,7 +198,7 @@ export function readElf(bytes: Uint8Array): ElfFile {
   for (const section of sections) {
     const target = sections[section.info];
     if (section.type !== SHT_RELA || !target || section.info === 0) continue;
-    const found = readRelas(section, symbols.length, target);
+    const found = readRelas(section, symbols.length, target, lenient);
     relas.set(target.index, [...(relas.get(target.index) ?? []), ...found]);
   }
   const extents = sections.map((s) =>

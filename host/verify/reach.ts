@@ -1,0 +1,105 @@
+// Whether a patched function is reached at all, and whether something jumps into the bytes that are
+// replaced. Found in the image alone; what is found by bytes is confirmed by disassembly.
+
+import type { Machine } from "../machine.js";
+import type { References } from "./references.js";
+import { type Finding, hex, type PatchRow } from "./row.js";
+
+interface Place {
+  readonly va: bigint;
+  readonly end: bigint;
+  readonly kind: string;
+  readonly name: string;
+  /** The function around it. */
+  readonly start: bigint;
+  readonly bodyEnd: bigint;
+}
+
+function placeOf(machine: Machine, patch: PatchRow): Place | undefined {
+  const va = BigInt(patch.va);
+  const near = machine.symbols.at(va);
+  const { textStart, textEnd } = machine.info();
+  if (!near || patch.size === 0 || va < textStart || va >= textEnd) return undefined;
+  const { symbol } = near;
+  return {
+    va,
+    end: va + BigInt(patch.size),
+    kind: patch.kind,
+    name: symbol.name,
+    start: symbol.va,
+    bodyEnd: symbol.va + symbol.size,
+  };
+}
+
+function neverReached(references: References, place: Place): Finding[] {
+  const { start, bodyEnd, name } = place;
+  if (place.kind !== "trampoline" || place.va - start > 4n) return [];
+  const direct = references.into(start, start + 1n);
+  if (direct.length > 0) return [];
+  const short = references.short(start, start + 1n);
+  if (short.some(({ from }) => from < start || from >= bodyEnd)) return [];
+  return [
+    {
+      id: "never-reached",
+      severity: "warning",
+      place: `${name} (${hex(start)})`,
+      message:
+        `Nothing in the hypervisor calls, jumps to or points to ${name}: the compiler has put its ` +
+        "code into its callers, and the new function is never reached.",
+      hint: "Patch the functions that it was inlined into.",
+    },
+  ];
+}
+
+/** Confirms by disassembly that a function of the image branches to an address. */
+async function isBranch(machine: Machine, from: bigint, to: bigint): Promise<boolean> {
+  const near = machine.symbols.at(from);
+  if (!near) return false;
+  const { va, room, size } = near.symbol;
+  const { findCallers } = await import("../elf/callers.js");
+  const bytes = machine.read(va, Number(size > 0n ? size : room));
+  return findCallers([{ va, bytes }], [va], to).length > 0;
+}
+
+async function enteredMidway(
+  machine: Machine,
+  references: References,
+  place: Place,
+): Promise<Finding[]> {
+  const { va, end, start, bodyEnd, name } = place;
+  const inside = [...references.into(va + 1n, end), ...references.short(va + 1n, end)];
+  for (const { from, to } of inside) {
+    // The body behind a trampoline is dead.
+    const dead = place.kind === "trampoline" && from >= start && from < bodyEnd;
+    if (dead || (from >= va && from < end)) continue;
+    if (!(await isBranch(machine, from, to))) continue;
+    return [
+      {
+        id: "entered-midway",
+        severity: "error",
+        place: `${name} (${hex(to)})`,
+        message:
+          `${machine.symbols.nameOf(from) ?? hex(from)} jumps into the bytes that the patch ` +
+          "replaces, behind their first one.",
+        hint: "Patch the callers instead, or a place that nothing jumps into.",
+      },
+    ];
+  }
+  return [];
+}
+
+/** Findings about the places that a payload patches. */
+export async function reachFindings(
+  machine: Machine,
+  references: References,
+  patches: readonly PatchRow[],
+): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const patch of patches) {
+    const place = placeOf(machine, patch);
+    if (!place) continue;
+    found.push(...neverReached(references, place));
+    found.push(...(await enteredMidway(machine, references, place)));
+  }
+  return found;
+}

@@ -1,0 +1,162 @@
+// Who reaches what in a hypervisor image, by looking at every byte of it once: 4 bytes that would be the
+// displacement of a branch, and aligned words that are addresses. Finds too much, never too little,
+// so that nothing found means that nothing is there. Init code and data count too: what they
+// registered at boot is still used.
+
+import type { Machine } from "../machine.js";
+
+const EHDR_PHOFF = 32;
+const PHDR_SIZE = 56;
+const PT_LOAD = 1;
+const LOW_WORD = 0xffffffffn;
+/** What a displacement reaches: segments farther away are somebody else's. */
+const REACH = 1n << 31n;
+const SHORT_REACH = 130n;
+
+interface Segment {
+  readonly va: bigint;
+  readonly bytes: Uint8Array;
+}
+
+/** Bytes of the loadable segments; none when the file is not what it should be. */
+function segments(file: Uint8Array): Segment[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const table = Number(view.getBigUint64(EHDR_PHOFF, true));
+  const count = view.getUint16(56, true);
+  const found: Segment[] = [];
+  for (let i = 0; i < count && table + (i + 1) * PHDR_SIZE <= file.length; i++) {
+    const at = table + i * PHDR_SIZE;
+    if (view.getUint32(at, true) !== PT_LOAD) continue;
+    const offset = Number(view.getBigUint64(at + 8, true));
+    const size = Number(view.getBigUint64(at + 32, true));
+    found.push({
+      va: view.getBigUint64(at + 16, true),
+      bytes: file.subarray(offset, offset + size),
+    });
+  }
+  return found;
+}
+
+/** Where a reference is, and what it leads to. */
+export interface Reference {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** Bytes that stand before a displacement which leads to code: call, jmp, the second byte of jcc, and
+ *  ModRM of rip-relative operands. */
+const LEADS = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === 0xe8 || byte === 0xe9 || (byte & 0xf0) === 0x80 || (byte & 0xc7) === 0x05 ? 1 : 0,
+);
+
+/** Adds one to an element. @returns what it was */
+function bump(numbers: Uint32Array, i: number): number {
+  const before = numbers[i] as number;
+  numbers[i] = before + 1;
+  return before;
+}
+
+/** A list of pairs that grows. */
+class Hits {
+  targets = new Uint32Array(1 << 16);
+  sources = new Uint32Array(1 << 16);
+  count = 0;
+
+  add(target: number, source: number): void {
+    if (this.count === this.targets.length) {
+      this.targets = doubled(this.targets);
+      this.sources = doubled(this.sources);
+    }
+    this.targets[this.count] = target;
+    this.sources[this.count] = source;
+    this.count++;
+  }
+}
+
+function doubled(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(numbers.length * 2);
+  larger.set(numbers);
+  return larger;
+}
+
+export class References {
+  /** sources[starts[t] .. starts[t + 1]): where text byte t is referred to from. */
+  private readonly starts: Uint32Array;
+  private readonly sources: Uint32Array;
+  private readonly base: bigint;
+
+  constructor(
+    image: Uint8Array,
+    private readonly machine: Machine,
+  ) {
+    const { textStart, textEnd, imageStart } = machine.info();
+    this.base = textStart < imageStart ? textStart : imageStart;
+    const size = Number(textEnd - this.base);
+    const parts = segments(image).filter(
+      ({ va, bytes }) => va >= this.base && bytes.length > 0 && va < this.base + REACH,
+    );
+    const hits = new Hits();
+    for (const part of parts) this.visit(part, size, hits);
+    // A counting sort by target.
+    const starts = new Uint32Array(size + 1);
+    for (let i = 0; i < hits.count; i++) bump(starts, (hits.targets[i] as number) + 1);
+    for (let i = 1; i <= size; i++) starts[i] = (starts[i] as number) + (starts[i - 1] as number);
+    this.sources = new Uint32Array(hits.count);
+    const next = starts.slice();
+    for (let i = 0; i < hits.count; i++) {
+      this.sources[bump(next, hits.targets[i] as number)] = hits.sources[i] as number;
+    }
+    this.starts = starts;
+  }
+
+  /** Collects all that could be a reference to the first `size` bytes; offsets from the base. */
+  private visit({ va, bytes }: Segment, size: number, hits: Hits): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const shift = Number(va - this.base);
+    const high = Number(this.base >> 32n);
+    const low = Number(this.base & LOW_WORD);
+    const last = bytes.length - 4;
+    for (let at = 1; at <= last; at++) {
+      if (LEADS[bytes[at - 1] as number] === 0) continue;
+      const target = shift + at + 4 + view.getInt32(at, true);
+      if (target >= 0 && target < size) hits.add(target, shift + at);
+    }
+    for (let at = 0; at + 8 <= bytes.length; at += 8) {
+      if (view.getUint32(at + 4, true) !== high) continue;
+      const target = view.getUint32(at, true) - low;
+      if (target >= 0 && target < size) hits.add(target, shift + at);
+    }
+  }
+
+  /** References to [va, end) from outside of it. */
+  into(va: bigint, end: bigint): Reference[] {
+    const from = Math.max(0, Number(va - this.base));
+    const to = Math.min(this.starts.length - 1, Number(end - this.base));
+    const found: Reference[] = [];
+    for (let target = from; target < to; target++) {
+      const last = this.starts[target + 1] as number;
+      for (let i = this.starts[target] as number; i < last; i++) {
+        const source = this.base + BigInt(this.sources[i] as number);
+        if (source >= va && source < end) continue;
+        found.push({ from: source, to: this.base + BigInt(target) });
+      }
+    }
+    return found;
+  }
+
+  /** The same for branches with a displacement of one byte. */
+  short(va: bigint, end: bigint): Reference[] {
+    const start = va - SHORT_REACH < this.base ? this.base : va - SHORT_REACH;
+    const bytes = this.machine.read(start, Number(end + SHORT_REACH - start));
+    const view = new DataView(bytes.buffer);
+    const found: Reference[] = [];
+    for (let at = 0; at + 2 <= bytes.length; at++) {
+      const opcode = bytes[at] as number;
+      if ((opcode & 0xf0) !== 0x70 && opcode !== 0xeb && (opcode & 0xfc) !== 0xe0) continue;
+      const from = start + BigInt(at);
+      const to = from + 2n + BigInt(view.getInt8(at + 1));
+      if (to >= va && to < end && (from < va || from >= end)) found.push({ from: from + 1n, to });
+    }
+    return found;
+  }
+}
