@@ -9,6 +9,7 @@ import { CODE_GEN_OFF, DECODE_OFF, DECODE_SIZE, FRAMES_OFF } from "../layout";
 import { code_context, translate_exec } from "../mem";
 import { PAGE_SHIFT, PAGE_SIZE } from "../param";
 import {
+  BLOCK_CHAIN,
   BLOCK_CONTEXT,
   BLOCK_COUNT,
   BLOCK_GEN,
@@ -73,20 +74,41 @@ function is_current(block: usize): bool {
   );
 }
 
+/** Blocks of one hash slot are a chain, the one used last first, where the executor looks. */
+function put_first(slot: usize, block: usize): void {
+  store<u32>(block, load<u32>(slot), BLOCK_CHAIN);
+  store<u32>(slot, block);
+}
+
+/** The current block at `va` in the chain, 0 when there is none; a stale one leaves the chain. */
+function find_known(slot: usize, va: u64): usize {
+  let before: usize = slot - BLOCK_CHAIN;
+  for (let at: usize = load<u32>(slot); at != 0;) {
+    const next: usize = load<u32>(at, BLOCK_CHAIN);
+    if (load<u64>(at, BLOCK_VA) == va && load<u64>(at, BLOCK_CONTEXT) == code_context(va)) {
+      store<u32>(before, next, BLOCK_CHAIN);
+      if (is_current(at)) {
+        put_first(slot, at);
+        return at;
+      }
+    } else before = at;
+    at = next;
+  }
+  return 0;
+}
+
 /** The block at `va` in the present context; 0 and a latched fault when its code cannot be
  *  fetched. */
 export function find_block(va: u64): usize {
   const slot = hash_slot(va);
-  const known = load<u32>(slot);
-  if (known != 0 && load<u64>(known, BLOCK_VA) == va) {
-    if (load<u64>(known, BLOCK_CONTEXT) == code_context(va) && is_current(known)) return known;
-  }
+  const known = find_known(slot, va);
+  if (known != 0) return known;
   if (arena_next + BLOCK_ROOM > ARENA_END) flush_code();
   const block = arena_next;
   const bytes = build(block, va, BLOCK_INSNS);
   if (bytes == 0) return 0;
   arena_next += bytes;
-  store<u32>(slot, block);
+  put_first(slot, block);
   return block;
 }
 

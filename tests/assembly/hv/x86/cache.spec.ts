@@ -4,8 +4,9 @@ import { PERM_R, PERM_X, STOP_BUDGET, STOP_FAULT, STOP_HALT } from "../../../../
 import { cpu_at } from "../../../../assembly/hv/cpu";
 import { header } from "../../../../assembly/hv/header";
 import { protect_pages, unmap_pages } from "../../../../assembly/hv/pages";
+import { hash_slot } from "../../../../assembly/hv/x86/cache";
 import { run_cpu } from "../../../../assembly/hv/x86/run";
-import { CODE_VA, cpu0, place, reset_cpus } from "../../support/code";
+import { CODE_VA, cpu0, map, place, reset_cpus } from "../../support/code";
 
 describe("code cache", () => {
   beforeEach(reset_cpus);
@@ -71,5 +72,22 @@ describe("code cache", () => {
       assert(run_cpu(cpu0(), 2) == STOP_BUDGET);
     }
     expect(cpu0().rax).toBe(300000);
+  });
+
+  it("keeps blocks whose addresses share a slot apart", () => {
+    // The slot is bits 15:0 of va ^ (va >> 15): both addresses give the same.
+    const twin: u64 = CODE_VA + 0x10002;
+    expect(hash_slot(twin)).toBe(hash_slot(CODE_VA));
+    map(CODE_VA + 0x10000, 1, PERM_R | PERM_X);
+    place(CODE_VA, "ff c0 ff e1"); // inc %eax; jmp *%rcx
+    place(twin, "ff c3 ff e2"); // inc %ebx; jmp *%rdx
+    cpu0().rcx = twin;
+    cpu0().rdx = CODE_VA;
+    expect(run_cpu(cpu0(), 40000)).toBe(STOP_BUDGET);
+    expect(cpu0().rax).toBe(10000);
+    expect(cpu0().rbx).toBe(10000);
+    place(twin, "ff cb"); // dec %ebx
+    expect(run_cpu(cpu0(), 40000)).toBe(STOP_BUDGET);
+    expect(cpu0().rbx).toBe(0);
   });
 });
