@@ -6,6 +6,7 @@ import { interpreter } from "./cases/interp.js";
 import { applyMany } from "./cases/large.js";
 import { boot, bootXenSyms, cliList, uploadCycle } from "./cases/machine.js";
 import { relocations } from "./cases/relocations.js";
+import { stackScan } from "./cases/stack_scan.js";
 import { symbols } from "./cases/symbols.js";
 import type { Row } from "./measure.js";
 
@@ -22,6 +23,7 @@ const CASES: readonly Case[] = [
   { rows: ["apply-10000", "stop-10000"], run: applyMany },
   { rows: ["cli-list"], run: cliList },
   { rows: ["relocations"], run: relocations },
+  { rows: ["stack-scan"], run: stackScan },
   { rows: ["symbol-by-name", "symbol-by-address"], run: symbols },
   { rows: ["interp-crc32", "interp-sha256", "interp-quicksort"], run: interpreter },
 ];

@@ -84,9 +84,12 @@ export const IMAGE_FILE_OFF: usize = NAME_OFF + 0x600;
 export const CALL_OFF: usize = NAME_OFF + 0x800;
 export const HISTOGRAM_OFF: usize = NAME_OFF + 0x1000;
 export const SERVICES_SIZE: usize = 0x4000;
+/** Map of the code that a stack check looks for (hv/stack_scan.ts). */
+export const STACK_MAP_OFF: usize = NAME_OFF + SERVICES_SIZE;
+export const STACK_MAP_SIZE: usize = 0x8000;
 /** asconfig's memoryBase. */
 export const AS_BASE: usize = 0x0b400000;
-if (NAME_OFF + SERVICES_SIZE > AS_BASE) ERROR("scratch reaches into AssemblyScript's data");
+if (STACK_MAP_OFF + STACK_MAP_SIZE > AS_BASE) ERROR("scratch reaches into AssemblyScript's data");
 
 // --- virtual addresses -------------------------------------------------------------------------
 /** Lowest hypervisor address: everything below is guest space (x86-64 canonical halves). */

@@ -1,32 +1,21 @@
 // No code that is being changed may be on a CPU's stack (R50, R181, R219): before an apply the old
-// functions and the patched instructions, before a revert the new code as well, before an unload the
-// payload's whole memory. The ranges are sorted and merged once; every word of every used stack and
-// every rip is then looked up in them. A word that only looks like an address counts too: sound, not
-// precise.
+// functions and the patched instructions, before a revert the new code as well, before an unload
+// the payload's whole memory. The ranges are sorted and merged once; every word of every used stack
+// and every rip is then looked up in them. A word that only looks like an address counts too:
+// sound, not precise. How the looking up is done: hv/stack_scan.ts.
 
-import { CPU_HYPERVISOR, cpu_at } from "../hv/cpu";
+import { Cpu, CPU_HYPERVISOR, CPU_OFFLINE, cpu_at } from "../hv/cpu";
+import { GUARD_STACK, is_out } from "../hv/guards";
 import { header } from "../hv/header";
 import { peek_off } from "../hv/mem";
+import { STACK_SIZE } from "../hv/param";
 import { EBUSY, XSPLICE_SECTION_NO_STACKCHECK } from "../abi";
 import { refusal, refuse_at } from "../hv/refusal";
+import { INFO_GUEST_REGS } from "../hv/stack";
+import { is_in_ranges, prepare_scan, range_at, RANGE_STRIDE, scan_words } from "../hv/stack_scan";
 import { PLACE_XSPLICE_PATCH, REASON_ON_STACK } from "../reasons";
 import { Payload } from "./payload";
-import {
-  splice_at, SPLICE_BUG, SPLICE_DATA, SPLICE_FIELD, Splice,
-} from "./splice";
-
-export const RANGE_STRIDE: usize = 16;
-
-@unmanaged
-export class CodeRange {
-  lo_va: u64;
-  hi_va: u64; // one past its end
-}
-
-@inline
-function range_at(ranges_off: usize, i: u32): CodeRange {
-  return changetype<CodeRange>(ranges_off + RANGE_STRIDE * <usize>i);
-}
+import { splice_at, SPLICE_BUG, SPLICE_DATA, SPLICE_FIELD, Splice } from "./splice";
 
 /** Most ranges that collect_ranges makes. */
 @inline
@@ -68,8 +57,8 @@ function absorb(p: Payload, at: u32): void {
   p.ranges_count -= next - at - 1;
 }
 
-/** What must not be on a stack for this splice: the whole old function, or only the instruction whose
- *  field changes (a caller goes on behind it, which is safe). */
+/** What must not be on a stack for this splice: the whole old function, or only the instruction
+ *  whose field changes (a caller goes on behind it, which is safe). */
 function add_splice(p: Payload, s: Splice): void {
   if ((s.flags & XSPLICE_SECTION_NO_STACKCHECK) != 0) return;
   if (s.kind == SPLICE_DATA || s.kind == SPLICE_BUG) return;
@@ -87,51 +76,50 @@ export function collect_ranges(p: Payload, new_code: bool): void {
   for (let i: u32 = 0; i < p.splices_count; i++) add_splice(p, splice_at(p, i));
   if (!new_code) return;
   if (p.text_size != 0) add_range(p, p.text_va, p.text_va + p.text_size);
-  if (p.islands_pages != 0) add_range(p, p.islands_va, p.islands_va + (<u64>p.islands_pages << 12));
+  if (p.islands_pages != 0)
+    add_range(p, p.islands_va, p.islands_va + ((<u64>p.islands_pages) << 12));
 }
 
-/** The range that holds `va`, or none (0). */
-function range_of(ranges_off: usize, count: u32, va: u64): CodeRange {
-  let lo: u32 = 0;
-  let hi = count;
-  while (lo < hi) {
-    const mid = (lo + hi) >> 1;
-    if (range_at(ranges_off, mid).hi_va <= va) lo = mid + 1;
-    else hi = mid;
-  }
-  if (lo == count || range_at(ranges_off, lo).lo_va > va) return changetype<CodeRange>(0);
-  return range_at(ranges_off, lo);
+/** The words in use of a CPU's hypervisor stack: from rsp up to the saved registers of the
+ *  guest, which may hold whatever the guest likes. */
+function find_word(cpu: Cpu): u64 {
+  const end_va = cpu.stack_top_va - INFO_GUEST_REGS;
+  const va = cpu.rsp & ~7;
+  if (va >= end_va || va < cpu.stack_top_va - STACK_SIZE) return 0;
+  const off = peek_off(va); // the stack's frames are adjacent
+  if (off == 0) return 0;
+  const found = scan_words(off, off + <usize>(end_va - va));
+  return found == 0 ? 0 : va + <u64>(found - off);
 }
 
-/** Whether the code of one CPU that is inside the hypervisor is in the ranges; fills the refusal. */
-function is_cpu_inside(id: u32, ranges_off: usize, count: u32): bool {
-  const cpu = cpu_at(id);
-  if (cpu.state != CPU_HYPERVISOR) return false; // its stack is empty
-  if (changetype<usize>(range_of(ranges_off, count, cpu.rip)) != 0) {
-    refusal().cpu = id;
+/** Whether the code of one CPU that is inside the hypervisor is in the ranges; fills the
+ *  refusal. */
+function is_cpu_inside(cpu: Cpu): bool {
+  // A CPU in its guest, or that is not called, has an empty stack. One that idles has the idle
+  // loop's.
+  if (cpu.user != 0 || cpu.state == CPU_OFFLINE) return false;
+  if (cpu.live == 0 && cpu.state != CPU_HYPERVISOR) return false;
+  refusal().cpu = cpu.id;
+  if (is_in_ranges(cpu.rip)) {
     refusal().va = cpu.rip;
     return true;
   }
-  for (let va = cpu.rsp & ~7; va < cpu.stack_top_va; va += 8) {
-    const off = peek_off(va);
-    if (off == 0) continue;
-    const word = load<u64>(off);
-    if (changetype<usize>(range_of(ranges_off, count, word)) == 0) continue;
-    refusal().cpu = id;
-    refusal().va = word;
-    refusal().va2 = va;
-    return true;
-  }
-  return false;
+  const at = find_word(cpu);
+  if (at == 0) return false;
+  refusal().va = load<u64>(peek_off(at));
+  refusal().va2 = at;
+  return true;
 }
 
 /** 0 when no CPU is inside any of the sorted ranges; else -EBUSY on-stack with CPU and address. */
 export function find_on_stack(ranges_off: usize, count: u32): i32 {
-  if (count == 0) return 0;
+  if (count == 0 || is_out(GUARD_STACK)) return 0;
+  prepare_scan(ranges_off, count);
   for (let id: u32 = 0; id < header().nr_cpus; id++) {
-    if (is_cpu_inside(id, ranges_off, count)) {
+    if (is_cpu_inside(cpu_at(id))) {
       return refuse_at(EBUSY, REASON_ON_STACK, PLACE_XSPLICE_PATCH, 0);
     }
   }
+  refusal().cpu = 0;
   return 0;
 }

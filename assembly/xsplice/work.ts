@@ -1,16 +1,21 @@
-// The work behind an ACTION (R92, R117-R119, R122, R136): the hypercall only accepts it; a tasklet does
-// CHECK and the preparation of APPLY and REVERT when the machine runs, and the rendezvous does the rest
-// when every CPU is at the patch point. One payload at a time is at the patch point; others wait for it.
-// Whatever comes of it is in the payload's status, why in its refusal.
+// The work behind an ACTION (R92, R117-R119, R122, R136): the hypercall only accepts it; a tasklet
+// does CHECK and the preparation of APPLY and REVERT when the machine runs, and the rendezvous does
+// the rest when every CPU is at the patch point. One payload at a time is at the patch point;
+// others wait for it. Whatever comes of it is in the payload's status, why in its refusal.
 
 import {
-  EAGAIN, EBUSY, XSPLICE_ACTION_APPLY, XSPLICE_ACTION_CHECK, XSPLICE_ACTION_REVERT,
+  EAGAIN,
+  EBUSY,
+  XSPLICE_ACTION_APPLY,
+  XSPLICE_ACTION_CHECK,
+  XSPLICE_ACTION_REVERT,
 } from "../abi";
 import { time_ns } from "../hv/clock";
+import { cpu_at } from "../hv/cpu";
 import { enter_domain } from "../hv/domain";
 import { install_tasklet, install_work, TASKLET_XSPLICE, WORK_XSPLICE } from "../hv/hooks";
 import { refusal, refuse } from "../hv/refusal";
-import { missing_cpu, request_rendezvous } from "../hv/rendezvous";
+import { missing_count, missing_cpu, request_rendezvous } from "../hv/rendezvous";
 import { kill_tasklet, schedule_tasklet } from "../hv/tasklet";
 import { REASON_BUSY, REASON_ON_STACK, REASON_TIMEOUT } from "../reasons";
 import { begin_action, end_action, step_of } from "./action";
@@ -19,7 +24,13 @@ import { check_payload } from "./check";
 import { begin_step, forget_refusal, keep_refusal } from "./explain";
 import { unload_payload } from "./load";
 import {
-  first_payload, is_payload, next_payload, Payload, payload_at, PAYLOAD_LISTED, release_payload,
+  first_payload,
+  is_payload,
+  next_payload,
+  Payload,
+  payload_at,
+  PAYLOAD_LISTED,
+  release_payload,
   unlink_payload,
 } from "./payload";
 import { check_unreferenced } from "./referenced";
@@ -65,13 +76,20 @@ function wake_one(): void {
   }
 }
 
+
 @inline
 function is_late(p: Payload): bool {
   return p.deadline_ns != 0 && time_ns() >= p.deadline_ns;
 }
 
+/** Who was missing first and where, and how many of them there were. */
 function refuse_timeout(): i32 {
-  refusal().cpu = <u32>missing_cpu();
+  const id = missing_cpu();
+  if (id >= 0) {
+    refusal().cpu = <u32>id;
+    refusal().va = cpu_at(<u32>id).rip;
+    refusal().value = missing_count();
+  }
   return refuse(EBUSY, REASON_TIMEOUT);
 }
 
@@ -104,8 +122,9 @@ function run_action(slot: u32): void {
   else enter_patch_point(p);
 }
 
-/** At the patch point. -EAGAIN: old code is on a stack, to be tried again until the time is over. */
-function run_at_patch_point(slot: u32): i32 {
+/** At the patch point. -EAGAIN: old code is on a stack, to be tried again until the time is
+ *  over. */
+export function run_at_patch_point(slot: u32): i32 {
   const p = payload_at(slot);
   enter_domain(-1, false);
   begin_step(step_of(p.cmd));
@@ -122,7 +141,7 @@ function run_at_patch_point(slot: u32): i32 {
 }
 
 /** The time is over (R117): everybody is released, nothing has been changed. */
-function give_up(slot: u32): void {
+export function give_up(slot: u32): void {
   const p = payload_at(slot);
   begin_step(step_of(p.cmd));
   if (p.cmd == XSPLICE_ACTION_APPLY) drop_prepared(p);
@@ -132,8 +151,8 @@ function give_up(slot: u32): void {
   wake_one();
 }
 
-/** Payloads that wait for another one's rendezvous have no timer of their own: their time is looked at
- *  whenever somebody asks (R224). */
+/** Payloads that wait for another one's rendezvous have no timer of their own: their time is
+ *  looked at whenever somebody asks (R224). */
 export function expire_waiting(): void {
   for (let p = first_payload(); is_payload(p); p = next_payload(p)) {
     if (p.pending != WAITING || !is_late(p)) continue;
@@ -142,8 +161,9 @@ export function expire_waiting(): void {
   }
 }
 
-/** UNLOAD, synchronous (R123): refused while something refers to the payload; then everything it owns is
- *  given back and nothing of it is left (K61: the work is killed before the record goes). */
+/** UNLOAD, synchronous (R123): refused while something refers to the payload; then everything it
+ *  owns is given back and nothing of it is left (K61: the work is killed before the record
+ *  goes). */
 export function remove_payload(p: Payload): i32 {
   const rc = check_unreferenced(p);
   if (rc != 0) return rc;

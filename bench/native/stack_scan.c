@@ -93,7 +93,7 @@ int main(int argc, char **argv)
     for ( size_t i = 0; i < words; i++ )
         stacks[i] = make_word(count);
 
-    while ( scanf("run %u\n", &passes) == 1 )
+    while ( scanf(" run %u", &passes) == 1 )
     {
         uint64_t begin = now_ns();
 

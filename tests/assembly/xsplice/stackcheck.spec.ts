@@ -4,17 +4,24 @@ import { EBUSY, XSPLICE_SECTION_NO_STACKCHECK } from "../../../assembly/abi";
 import { CPU_HYPERVISOR, CPU_IDLE, cpu_at } from "../../../assembly/hv/cpu";
 import { peek_off } from "../../../assembly/hv/mem";
 import { clear_refusal, refusal } from "../../../assembly/hv/refusal";
+import { INFO_GUEST_REGS } from "../../../assembly/hv/stack";
 import { REASON_ON_STACK } from "../../../assembly/reasons";
 import { Payload } from "../../../assembly/xsplice/payload";
 import {
-  SPLICE_DATA, SPLICE_FIELD, SPLICE_TEXT, SPLICE_TRAMPOLINE,
+  SPLICE_DATA,
+  SPLICE_FIELD,
+  SPLICE_TEXT,
+  SPLICE_TRAMPOLINE,
 } from "../../../assembly/xsplice/splice";
-import {
-  collect_ranges, find_on_stack, ranges_needed,
-} from "../../../assembly/xsplice/stackcheck";
+import { collect_ranges, find_on_stack, ranges_needed } from "../../../assembly/xsplice/stackcheck";
 import { alloc_prepared } from "../../../assembly/xsplice/undo";
 import {
-  CODE_VA, list_payload, make_splice, make_splices, reset_engine, RODATA_VA,
+  CODE_VA,
+  list_payload,
+  make_splice,
+  make_splices,
+  reset_engine,
+  RODATA_VA,
 } from "../support/engine_machine";
 
 let p: Payload = changetype<Payload>(0);
@@ -34,9 +41,9 @@ function busy(rip: u64, depth: u32, at: u32, word: u64): void {
   const cpu = cpu_at(1);
   cpu.state = CPU_HYPERVISOR;
   cpu.rip = rip;
-  cpu.rsp = cpu.stack_top_va - (<u64>depth << 3);
+  cpu.rsp = cpu.stack_top_va - INFO_GUEST_REGS - ((<u64>depth) << 3);
   for (let i: u32 = 0; i < depth; i++) {
-    store<u64>(peek_off(cpu.rsp + (<u64>i << 3)), i == at ? word : 0xffff830000000000);
+    store<u64>(peek_off(cpu.rsp + ((<u64>i) << 3)), i == at ? word : 0xffff830000000000);
   }
 }
 
@@ -76,7 +83,7 @@ describe("stack check", () => {
       expect<u32>(refusal().reason).toBe(REASON_ON_STACK);
       expect<u32>(refusal().cpu).toBe(1);
       expect<u64>(refusal().va).toBe(CODE_VA + 0x120);
-      expect<u64>(refusal().va2).toBe(cpu_at(1).rsp + (<u64>at << 3));
+      expect<u64>(refusal().va2).toBe(cpu_at(1).rsp + ((<u64>at) << 3));
     }
     busy(0, 64, 64, 0);
     expect<i32>(check()).toBe(0);

@@ -101,7 +101,7 @@ function is_patched(va: u64): bool {
 function busy(word: u64): void {
   const cpu = cpu_at(1);
   cpu.state = CPU_HYPERVISOR;
-  cpu.rsp = cpu.stack_top_va - 8;
+  cpu.rsp = cpu.stack_top_va - 272;
   store<u64>(peek_off(cpu.rsp), word);
 }
 
