@@ -130,7 +130,6 @@ export const command: Command = {
   async run(ctx, payloads, options) {
     if (payloads.length === 0) throw new UsageError("verify needs at least one payload");
     const images = optionList(options.image, "--image");
-    for (const image of images) await ctx.readFile(image);
     const chosen = images.length === 0 ? undefined : images;
     const rows = await verify(chosen, payloads, verifyOptions(ctx, options));
     if (options.sarif === true) {

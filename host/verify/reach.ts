@@ -2,7 +2,7 @@
 // replaced. Found in the image alone; what is found by bytes is confirmed by disassembly.
 
 import type { Machine } from "../machine.js";
-import type { References } from "./references.js";
+import type { Reference, References } from "./references.js";
 import { type Finding, hex, type PatchRow } from "./row.js";
 
 interface Place {
@@ -31,11 +31,10 @@ function placeOf(machine: Machine, patch: PatchRow): Place | undefined {
   };
 }
 
-function neverReached(references: References, place: Place): Finding[] {
+function neverReached(references: References, place: Place, into: readonly Reference[]): Finding[] {
   const { start, bodyEnd, name } = place;
   if (place.kind !== "trampoline" || place.va - start > 4n) return [];
-  const direct = references.into(start, start + 1n);
-  if (direct.length > 0) return [];
+  if (into.some(({ to }) => to === start)) return [];
   const short = references.short(start, start + 1n);
   if (short.some(({ from }) => from < start || from >= bodyEnd)) return [];
   return [
@@ -65,9 +64,10 @@ async function enteredMidway(
   machine: Machine,
   references: References,
   place: Place,
+  into: readonly Reference[],
 ): Promise<Finding[]> {
   const { va, end, start, bodyEnd, name } = place;
-  const inside = [...references.into(va + 1n, end), ...references.short(va + 1n, end)];
+  const inside = [...into.filter(({ to }) => to > va), ...references.short(va + 1n, end)];
   for (const { from, to } of inside) {
     // The body behind a trampoline is dead.
     const dead = place.kind === "trampoline" && from >= start && from < bodyEnd;
@@ -98,8 +98,10 @@ export async function reachFindings(
   for (const patch of patches) {
     const place = placeOf(machine, patch);
     if (!place) continue;
-    found.push(...neverReached(references, place));
-    found.push(...(await enteredMidway(machine, references, place)));
+    const near = place.va - place.start <= 4n ? place.start : place.va;
+    const into = references.into(near, place.end);
+    found.push(...neverReached(references, place, into));
+    found.push(...(await enteredMidway(machine, references, place, into)));
   }
   return found;
 }

@@ -79,11 +79,34 @@ function doubled(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
   return larger;
 }
 
+/** Where each byte of the text is referred to from: sources[starts[t] .. starts[t + 1]). */
+interface Index {
+  readonly starts: Uint32Array;
+  readonly sources: Uint32Array;
+}
+
+/** A counting sort by target. */
+function sorted(hits: Hits, size: number): Index {
+  const starts = new Uint32Array(size + 1);
+  for (let i = 0; i < hits.count; i++) bump(starts, (hits.targets[i] as number) + 1);
+  for (let i = 1; i <= size; i++) starts[i] = (starts[i] as number) + (starts[i - 1] as number);
+  const sources = new Uint32Array(hits.count);
+  const next = starts.slice();
+  for (let i = 0; i < hits.count; i++) {
+    sources[bump(next, hits.targets[i] as number)] = hits.sources[i] as number;
+  }
+  return { starts, sources };
+}
+
+/** Questions that are answered by looking before it pays to sort everything once. */
+const LOOKS = 3;
+
 export class References {
-  /** sources[starts[t] .. starts[t + 1]): where text byte t is referred to from. */
-  private readonly starts: Uint32Array;
-  private readonly sources: Uint32Array;
+  private readonly parts: readonly Segment[];
   private readonly base: bigint;
+  private readonly size: number;
+  private index: Index | undefined;
+  private looks = 0;
 
   constructor(
     image: Uint8Array,
@@ -91,26 +114,20 @@ export class References {
   ) {
     const { textStart, textEnd, imageStart } = machine.info();
     this.base = textStart < imageStart ? textStart : imageStart;
-    const size = Number(textEnd - this.base);
-    const parts = segments(image).filter(
+    this.size = Number(textEnd - this.base);
+    this.parts = segments(image).filter(
       ({ va, bytes }) => va >= this.base && bytes.length > 0 && va < this.base + REACH,
     );
-    const hits = new Hits();
-    for (const part of parts) this.visit(part, size, hits);
-    // A counting sort by target.
-    const starts = new Uint32Array(size + 1);
-    for (let i = 0; i < hits.count; i++) bump(starts, (hits.targets[i] as number) + 1);
-    for (let i = 1; i <= size; i++) starts[i] = (starts[i] as number) + (starts[i - 1] as number);
-    this.sources = new Uint32Array(hits.count);
-    const next = starts.slice();
-    for (let i = 0; i < hits.count; i++) {
-      this.sources[bump(next, hits.targets[i] as number)] = hits.sources[i] as number;
-    }
-    this.starts = starts;
   }
 
-  /** Collects all that could be a reference to the first `size` bytes; offsets from the base. */
-  private visit({ va, bytes }: Segment, size: number, hits: Hits): void {
+  /** Collects what could be a reference to [from, to); offsets from the base. */
+  private collect(from: number, to: number): Hits {
+    const hits = new Hits();
+    for (const part of this.parts) this.visit(part, from, to, hits);
+    return hits;
+  }
+
+  private visit({ va, bytes }: Segment, from: number, to: number, hits: Hits): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const shift = Number(va - this.base);
     const high = Number(this.base >> 32n);
@@ -119,27 +136,35 @@ export class References {
     for (let at = 1; at <= last; at++) {
       if (LEADS[bytes[at - 1] as number] === 0) continue;
       const target = shift + at + 4 + view.getInt32(at, true);
-      if (target >= 0 && target < size) hits.add(target, shift + at);
+      if (target >= from && target < to) hits.add(target, shift + at);
     }
     for (let at = 0; at + 8 <= bytes.length; at += 8) {
       if (view.getUint32(at + 4, true) !== high) continue;
       const target = view.getUint32(at, true) - low;
-      if (target >= 0 && target < size) hits.add(target, shift + at);
+      if (target >= from && target < to) hits.add(target, shift + at);
     }
   }
 
   /** References to [va, end) from outside of it. */
   into(va: bigint, end: bigint): Reference[] {
     const from = Math.max(0, Number(va - this.base));
-    const to = Math.min(this.starts.length - 1, Number(end - this.base));
+    const to = Math.min(this.size, Number(end - this.base));
     const found: Reference[] = [];
+    const tell = (target: number, offset: number): void => {
+      const source = this.base + BigInt(offset);
+      if (source >= va && source < end) return;
+      found.push({ from: source, to: this.base + BigInt(target) });
+    };
+    if (!this.index && this.looks++ < LOOKS) {
+      const { targets, sources, count } = this.collect(from, to);
+      for (let i = 0; i < count; i++) tell(targets[i] as number, sources[i] as number);
+      return found;
+    }
+    this.index ??= sorted(this.collect(0, this.size), this.size);
+    const { starts, sources } = this.index;
     for (let target = from; target < to; target++) {
-      const last = this.starts[target + 1] as number;
-      for (let i = this.starts[target] as number; i < last; i++) {
-        const source = this.base + BigInt(this.sources[i] as number);
-        if (source >= va && source < end) continue;
-        found.push({ from: source, to: this.base + BigInt(target) });
-      }
+      const last = starts[target + 1] as number;
+      for (let i = starts[target] as number; i < last; i++) tell(target, sources[i] as number);
     }
     return found;
   }

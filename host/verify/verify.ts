@@ -26,7 +26,7 @@ export interface VerifyOptions {
 }
 
 /** Fewer payloads are judged before another thread has booted. */
-const WORTH_A_THREAD = 40;
+const WORTH_A_THREAD = 250;
 
 async function candidateOf(source: PayloadSource): Promise<Candidate> {
   if (typeof source !== "string") return source;
