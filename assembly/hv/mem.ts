@@ -173,10 +173,12 @@ export function translate_read(va: u64): usize {
   return translate_in(va, PERM_R, 0);
 }
 
+
 @inline
 export function translate_write(va: u64): usize {
   return translate_in(va, PERM_W, TLB_ARRAY);
 }
+
 
 @inline
 export function translate_exec(va: u64): usize {
