@@ -1,8 +1,10 @@
-// Numbers of today's live patching that both compilers read (see abi.ts): the CPU profile of a boot,
-// the sysctl of Xen 4.17 and what the border tells about its payloads. Plain integer constants only.
+// Numbers of today's live patching that both compilers read (see abi.ts): the CPU profile of a
+// boot, the sysctl of Xen 4.17 and what the border tells about its payloads. Plain integer
+// constants only.
 
-// --- the CPU that the image was booted on (hv/cpu_features.ts): in the I/O window behind the fields
-// of hv_boot, looked at when BOOT_OPTIONS has BOOT_CPU_PROFILE. Words as Xen 4.17 numbers them.
+// --- the CPU that the image was booted on (hv/cpu_features.ts): in the I/O window behind the
+// fields of hv_boot, looked at when BOOT_OPTIONS has BOOT_CPU_PROFILE. Words as Xen 4.17 numbers
+// them.
 export const BOOT_CPU_PROFILE = 0x10000;
 export const BOOT_FEATURES = 32; // u32[FEATURE_WORDS]
 export const FEATURE_WORDS = 22;
@@ -33,7 +35,8 @@ export const SITE_ALTCALL = 2;
 export const SITE_UNSETTLED = 4; // its pointer was null: depends on choices of early boot
 export const SITE_CHANGED = 8; // bytes differ from the file's
 
-// --- today's live patching: the sysctl of Xen 4.17 (op 27), offsets in struct xen_sysctl -----------
+// --- today's live patching: the sysctl of Xen 4.17 (op 27), offsets in struct xen_sysctl
+// -----------
 export const XEN_SYSCTL_INTERFACE_VERSION_4_17 = 0x00000015;
 export const XEN_SYSCTL_LIVEPATCH_OP = 27;
 export const LIVEPATCH_CMD = 8;

@@ -42,7 +42,7 @@ function rebase(base: usize, bytes: usize, sign: i32): void {
   }
 }
 
-/** `bytes` of whole entries at linear `base`. Heapsort: in place and n·log n whatever the order. */
+/** `bytes` of whole entries at linear `base`. Heapsort: in place, n·log n whatever the order. */
 export function sort_entries(base: usize, bytes: usize): void {
   const count = bytes / ENTRY;
   rebase(base, bytes, 1);

@@ -1,5 +1,5 @@
-// Bytes that today's live patching writes and reads: NOPs of both styles, exception tables, bug frames
-// (spec/livepatch-today 5.2, 5.4, 5.5).
+// Bytes that today's live patching writes and reads: NOPs of both styles, exception tables, bug
+// frames (spec/livepatch-today 5.2, 5.4, 5.5).
 
 import {
   BOOT_CPU_PROFILE,
