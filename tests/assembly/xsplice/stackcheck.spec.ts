@@ -89,7 +89,7 @@ describe("stack check", () => {
     expect<i32>(check()).toBe(0);
   });
 
-  it("what is below the stack pointer, or on the stack of an idle CPU, is nobody's", () => {
+  it("R55: what is below the stack pointer, or on an idle CPU's stack, is nobody's", () => {
     ranges(false);
     busy(0, 64, 3, CODE_VA + 0x120);
     cpu_at(1).rsp += 4 * 8;
@@ -119,7 +119,7 @@ describe("stack check", () => {
     expect<bool>(holds(CODE_VA + 0x100)).toBe(true);
   });
 
-  it("R219: of a patched call only the instruction counts", () => {
+  it("R19, R219: of a patched call only the instruction counts", () => {
     make_splice(p, 1, SPLICE_FIELD, CODE_VA + 0x401, 4);
     ranges(false);
     expect<bool>(holds(CODE_VA + 0x400)).toBe(true);
