@@ -2,10 +2,12 @@
 // that field alone, and what is seen in the image and by callers.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import * as abi from "../../host/abi.js";
 import { buildPayload, hex, inline, type Place, trampoline } from "../engine/payload.js";
 import { Bench, refusal, refused, sample } from "../engine/support.js";
+import { inRoot } from "../support/root.js";
 import { poke, sectionsOf, witness } from "./support.js";
 
 const { XSPLICE_SECTION_TEXT: TEXT, XSPLICE_SECTION_TEXT_INLINE: INLINE } = abi;
@@ -47,8 +49,13 @@ describe("counts", () => {
         for (const count of [0n, 1n, 3n]) {
           const same = witness(b.machine);
           const broken = poke(file, structs(file) + field, 4, count);
+          // a third reloc would be a field inside the patches (K13): here is none
           const { reason } = await refusal(b.upload("p", broken));
-          assert.match(reason, /^(count-mismatch|payload-pointer)$/, `${field}: ${count}`);
+          assert.match(
+            reason,
+            /^(count-mismatch|payload-pointer|pad-nonzero)$/,
+            `${field}: ${count}`,
+          );
           same();
         }
       }
@@ -283,6 +290,44 @@ describe("symbol", () => {
     const broken = poke(file, at + abi.XSPLICE_SYMBOL_SIZE - 24, 8, 0xdead0000n);
     await refused(b.upload("p", broken), abi.EFAULT, "payload-pointer");
     same();
+  });
+});
+
+describe("names", () => {
+  test("R203, R204: one file compiled twice: names do not tell them apart, an address does", async () => {
+    // mini-Xen says `a/domain.c` for one of its two; most builds would not
+    const image = Buffer.from(readFileSync(inRoot("images/mini-xen/mini-xen")));
+    const path = image.indexOf("\0a/domain.c\0") + 1;
+    const symtab = sectionsOf(image).find(({ type }) => type === 2);
+    const strtab = sectionsOf(image).find(({ name }) => name === ".strtab");
+    assert.ok(path > 0 && symtab && strtab);
+    for (let at = symtab.offset; at < symtab.offset + symtab.size; at += 24) {
+      if (image.readUInt32LE(at) !== path - strtab.offset) continue;
+      image.writeUInt32LE(path - strtab.offset + 2, at);
+    }
+    const b = await Bench.boot({ image: new Uint8Array(image) });
+    const both = b.machine.symbols.find("domain.c#domain_limit").map(({ va }) => va);
+    assert.equal(both.length, 2);
+    const size = Number(b.machine.symbols.find("domain_limit")[0]?.size);
+    const place = trampoline("domain.c#domain_limit", size);
+    const before = b.image();
+    await b.upload("p", { places: [place] });
+    const error = await refused(b.xc.checkAndWait("p"), abi.EINVAL, "sym-ambiguous");
+    assert.deepEqual(error.operands.candidates, both);
+    assert.deepEqual(b.image(), before);
+    await b.xc.unload("p");
+    for (const va of both) {
+      const sized = b.machine.symbols.at(va)?.symbol.size;
+      await b.load("p", {
+        places: [{ ...place, size: Number(sized), address: va, relocAddr: va }],
+      });
+      assert.deepEqual(
+        b.machine.map().map((patched) => patched.va),
+        [va],
+      );
+      await b.xc.revertAndWait("p");
+      await b.xc.unload("p");
+    }
   });
 });
 
