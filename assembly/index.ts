@@ -27,6 +27,7 @@ import { stage, unstage } from "./hv/staging";
 import { state_hash } from "./hv/state_hash";
 import { find_symbols, match_at, symbol_at } from "./hv/symbols";
 import { install_port_out } from "./hv/x86/system";
+import { trace, trace_entry } from "./hv/x86/trace";
 import { install_icr } from "./hv/x86/msr";
 import { set_policy } from "./hv/xsm";
 import { REASON_BAD_ADDRESS } from "./reasons";
@@ -287,4 +288,15 @@ export function hv_site_count(): u32 {
 }
 export function hv_site_get(index: u32): i32 {
   return write_site(IO_OFF, index);
+}
+
+// --- watching calls ---------------------------------------------------------------------------------
+
+/** Begins or ends to record which functions are entered; returns how many entries there are. */
+export function hv_trace(on: u32): u32 {
+  return trace(on != 0);
+}
+/** Linear offset of the entries, {u64 from, u64 to} each. */
+export function hv_trace_off(): u32 {
+  return <u32>trace_entry(0);
 }

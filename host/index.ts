@@ -18,6 +18,13 @@ export type {
   RunResult,
   Target,
 } from "./call.js";
+export {
+  type Behaviour,
+  type CompareOptions,
+  type Comparison,
+  compare,
+  type Difference,
+} from "./compare.js";
 export { type BootOptions, createMachine, type MachineOptions } from "./create.js";
 export type { Instruction } from "./disasm.js";
 export { errnoName, errnoNumber, strerror } from "./errno.js";

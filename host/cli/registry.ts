@@ -32,6 +32,7 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ["key", { summary: "press a debug key", load: () => import("./key.js") }],
   ["stacks", { summary: "every CPU's state and stack", load: () => import("./stacks.js") }],
   ["callers", { summary: "who calls a function", load: () => import("./callers.js") }],
+  ["compare", { summary: "old and new code of a function", load: () => import("./compare.js") }],
   ["verify", { summary: "the verdict about payloads", load: () => import("./verify.js") }],
   ["pack", { summary: "an object file becomes a payload", load: () => import("./pack.js") }],
   ["sign", { summary: "append a signature to a payload", load: () => import("./sign.js") }],

@@ -175,3 +175,21 @@ export function unknownSections(file: ElfFile): string[] {
       /^\.[cd]tors$/.test(name),
   );
 }
+
+/** The payload's functions when its code is loaded at `base`: sections one after the other, aligned. */
+export function functionsAt(file: ElfFile, base: bigint): Map<bigint, string> {
+  const starts = new Map<number, bigint>();
+  let end = base;
+  for (const section of file.sections.filter(isCode)) {
+    const align = BigInt(section.align);
+    const start = ((end + align - 1n) / align) * align;
+    starts.set(section.index, start);
+    end = start + BigInt(section.size);
+  }
+  const found = new Map<bigint, string>();
+  for (const { name, type, shndx, value } of file.symbols) {
+    const start = starts.get(shndx);
+    if (type === STT_FUNC && start !== undefined && name !== "") found.set(start + value, name);
+  }
+  return found;
+}

@@ -8,8 +8,31 @@ import { STOP_BUDGET } from "../../abi";
 import { Cpu } from "../cpu";
 import { tail_block } from "./cache";
 import { retired_last, run_blocks, set_retired_before, stop_fault } from "./exec";
+import { after_instruction, before_instruction, is_traced } from "./trace";
 
 const SLICE: u64 = 0x40000;
+
+/** The same as run_cpu, instruction by instruction, so that each is seen. */
+function run_traced(cpu: Cpu, instructions: u64): u32 {
+  let done: u64 = 0;
+  let stop: u32 = STOP_BUDGET;
+  while (stop == STOP_BUDGET && done < instructions) {
+    const va = cpu.rip;
+    set_retired_before(done);
+    const one = tail_block(va, 1);
+    if (one == 0) {
+      stop = stop_fault(cpu, va);
+      break;
+    }
+    before_instruction(va);
+    stop = run_blocks(cpu, 1, one);
+    if (retired_last() != 0) after_instruction(va, cpu.rip);
+    done += retired_last();
+  }
+  cpu.retired += done;
+  cpu.stop = stop;
+  return stop;
+}
 
 /**
  * Executes up to `instructions` from Cpu.rip on, in the context that the caller has set (mem.ts).
@@ -17,6 +40,7 @@ const SLICE: u64 = 0x40000;
  * it; after the others Cpu.rip is where to go on.
  */
 export function run_cpu(cpu: Cpu, instructions: u64): u32 {
+  if (is_traced()) return run_traced(cpu, instructions);
   let done: u64 = 0;
   let stop: u32 = STOP_BUDGET;
   while (stop == STOP_BUDGET && done < instructions) {
