@@ -213,9 +213,28 @@ describe("UPLOAD, one wrong word", () => {
     assert.ok(rela);
     // R_X86_64_32 of an address beyond 4 GiB
     assert.equal(await reason(poke(BASE, rela.offset + 8, 4, 10n)), "reloc-overflow");
-    const today = Buffer.from(BASE);
-    today.write(".livepat", named, "latin1");
-    assert.match(await reason(today), /^(root-missing|foreign-format)$/);
+    // today's format at the RFC's door: no root, but .livepatch.funcs
+    const today = Buffer.from(poke(BASE, named + 1, 1, 0x79n));
+    today.write(".livepatch.funcs", today.indexOf(".xsplice.structs\0"), "latin1");
+    assert.equal(await reason(new Uint8Array(today)), "foreign-format");
+  });
+
+  test("an undefined symbol that the image does not have; of another build: said first", async () => {
+    const judge = new Judge(await createMachine());
+    const file = Buffer.from(sample("xsa125"));
+    const name = file.indexOf("\0copy_to_guest\0");
+    assert.ok(name > 0, "xsa125 calls copy_to_guest");
+    file.write("copy_to_ghost", name + 1, "latin1");
+    assert.equal(await judge.upload(new Uint8Array(file), "ghost"), "sym-missing");
+    const id = file.indexOf("92dd05a61556c554155b1508c9cf67d993336d28");
+    file.write("93", id, "latin1");
+    await assert.rejects(judge.xc.upload("p", new Uint8Array(file)), (error) => {
+      assert.ok(error instanceof XenError);
+      assert.deepEqual([error.errno, error.reason], ["ENOENT", "sym-missing"]);
+      assert.match(error.message, /93dd05a61556c554155b1508c9cf67d993336d28/);
+      return true;
+    });
+    judge.same("another build");
   });
 
   test("sizes and handles", async () => {
@@ -294,6 +313,29 @@ describe("the other operations", () => {
   });
 });
 
+describe("access", () => {
+  test("R81: what the policy does not allow is refused by name, for every operation", async () => {
+    for (const allowed of ["upload", "get", "list", "action"] as const) {
+      const machine = await createMachine({ policy: { domains: { 0: [allowed] } } });
+      const judge = new Judge(machine);
+      const id = wireId("p");
+      const ops = {
+        upload: { op: "upload", id, size: 0n, payload: RAM },
+        get: { op: "get", id, status: 0 },
+        list: { op: "list", version: 0, idx: 0, nr: 0, summary: 0n },
+        action: { op: "action", id, cmd: 1, time: 0n },
+      } as const;
+      for (const [name, op] of Object.entries(ops)) {
+        const { rc } = sysctl(machine, op);
+        const denied = [rc, rc < 0 ? reasonOf(machine) : "none"];
+        if (name === allowed) assert.notEqual(denied[1], "xsm-denied");
+        else assert.deepEqual(denied, [-abi.EACCES, "xsm-denied"], name);
+        judge.same(name);
+      }
+    }
+  });
+});
+
 after(() => {
   const wanted = [
     ...["truncated", "magic", "header", "section-table", "section-bounds", "section-align"],
@@ -312,7 +354,16 @@ after(() => {
   ].map((what) => `elf-${what}`);
   wanted.push("root-missing", "root-many", "struct-size", "payload-version", "pad-nonzero");
   wanted.push("flag-reserved", "enum", "count-mismatch", "payload-pointer", "reloc-overflow");
-  wanted.push("name-length", "sig-missing", "sig-format", "sig-algo", "sig-key-unknown", "sig-bad");
+  wanted.push(
+    "foreign-format",
+    "sym-missing",
+    "name-length",
+    "sig-missing",
+    "sig-format",
+    "sig-algo",
+    "sig-key-unknown",
+    "sig-bad",
+  );
   assert.deepEqual(
     wanted.filter((reason) => !seen.has(reason)),
     [],
