@@ -257,7 +257,8 @@ export const INFO_PAYLOAD_VERSION = 104;
 export const INFO_BOOTED = 108;
 export const INFO_TEXT_LO = 112;
 export const INFO_TEXT_HI = 120;
-export const INFO_SIZE = 128;
+export const INFO_STOP_NS = 128; // how long CPUs stood still in the last rendezvous for a patch
+export const INFO_SIZE = 136;
 /** hv_cpu_get leaves CPU_INFO_*: registers are 16 u64 in encoding order. */
 export const CPU_INFO_STATE = 0;
 export const CPU_INFO_DOMAIN = 4;
@@ -343,7 +344,14 @@ export const PAYLOAD_INFO_ORDER = 88; // of application, 0 not applied
 export const PAYLOAD_INFO_PAGES = 96; // u32
 export const PAYLOAD_INFO_CMD = 100; // XSPLICE_ACTION_* last asked for
 export const PAYLOAD_INFO_NAME = 104; // the payload's own name, 40 bytes
-export const PAYLOAD_INFO_SIZE = 144;
+export const PAYLOAD_INFO_SYMBOLS_OFF = 144; // linear: PAYLOAD_SYMBOL_* records, 0 none
+export const PAYLOAD_INFO_SYMBOLS = 148;
+export const PAYLOAD_INFO_SIZE = 152;
+/** A symbol that a payload keeps. */
+export const PAYLOAD_SYMBOL_VA = 0; // u64
+export const PAYLOAD_SYMBOL_LENGTH = 8; // u64
+export const PAYLOAD_SYMBOL_NAME_OFF = 16; // linear, NUL-terminated
+export const PAYLOAD_SYMBOL_RECORD = 32;
 
 // --- tests only: guards against races that hv_test_guards takes out (hv/guards.ts) ---------------
 export const GUARD_BARRIER = 1; // patching waits until every CPU is at the patch point (R192)

@@ -23,6 +23,7 @@ import { clear_refusal, refusal, refuse } from "./hv/refusal";
 import { restored } from "./hv/restore";
 import { run_machine, run_until_unheld, write_run } from "./hv/sched";
 import { check_cpu } from "./hv/smp";
+import { schedule_hash, step_cpu } from "./hv/step";
 import { stage, unstage } from "./hv/staging";
 import { state_hash } from "./hv/state_hash";
 import { find_symbols, match_at, symbol_at } from "./hv/symbols";
@@ -32,6 +33,7 @@ import { install_icr } from "./hv/x86/msr";
 import { set_policy } from "./hv/xsm";
 import { REASON_BAD_ADDRESS } from "./reasons";
 import { refusal_of } from "./xsplice/explain";
+import { check_invariants } from "./xsplice/invariants";
 import { set_keystore } from "./xsplice/keystore";
 import { map_count, write_map, write_payload } from "./xsplice/map";
 import { firmware_answer } from "./xsplice/signature_request";
@@ -51,7 +53,7 @@ install_livepatch();
 /** Instructions in which every CPU must come by for one to go or to come. */
 const HOTPLUG_BUDGET: u64 = 50000000;
 
-// --- the machine ---------------------------------------------------------------------------------
+// --- the machine --------------------------------------------------------------------------------
 
 export function hv_abi_version(): u32 {
   return ABI_VERSION;
@@ -91,7 +93,7 @@ export function hv_info(): i32 {
   return 0;
 }
 
-// --- running -------------------------------------------------------------------------------------
+// --- running ------------------------------------------------------------------------------------
 
 /** Arguments as u64 in I/O; RESULT_* in I/O afterwards. */
 export function hv_call(cpu: u32, va: u64, nargs: u32, budget: u64): i32 {
@@ -126,7 +128,8 @@ export function hv_run(instructions: u64, ns: u64): i32 {
   return 0;
 }
 
-/** Takes a CPU away or brings it back (R222): 0, or a refusal when the others did not stand still in time. */
+/** Takes a CPU away or brings it back (R222): 0, or a refusal when the others did not stand still
+ *  in time. */
 export function hv_cpu_online(cpu: u32, online: u32): i32 {
   clear_refusal();
   const rc = request_hotplug(cpu, online != 0);
@@ -162,7 +165,7 @@ export function hv_console_head(): u64 {
   return header().console_head;
 }
 
-// --- memory --------------------------------------------------------------------------------------
+// --- memory -------------------------------------------------------------------------------------
 
 /** Domain -1: the hypervisor's half alone. */
 function check_access(domain: i32, len: u32): i32 {
@@ -196,7 +199,7 @@ export function hv_write(domain: i32, va: u64, len: u32): i32 {
   return bad_address(va, len, poke(va, IO_OFF, len));
 }
 
-// --- symbols -------------------------------------------------------------------------------------
+// --- symbols ------------------------------------------------------------------------------------
 
 export function hv_symbol_count(): u32 {
   return header().symbols_count;
@@ -219,7 +222,7 @@ export function hv_symbol_info(index: u32): i32 {
   return write_symbol(IO_OFF, index);
 }
 
-// --- policy and refusals -------------------------------------------------------------------------
+// --- policy and refusals ------------------------------------------------------------------------
 
 export function hv_policy(domain: i32, mask: u32): i32 {
   clear_refusal();
@@ -236,7 +239,7 @@ export function hv_refusal_of(): u32 {
   return <u32>refusal_of(IO_OFF);
 }
 
-// --- live patching -------------------------------------------------------------------------------
+// --- live patching ------------------------------------------------------------------------------
 
 /** Places that are patched now. */
 export function hv_map_count(): u32 {
@@ -265,7 +268,7 @@ export function hv_firmware_answer(request: u32, verdict: u32): void {
   firmware_answer(request, verdict);
 }
 
-// --- today's live patching, and the CPU that the image was booted on ------------------------------
+// --- today's live patching, and the CPU that the image was booted on ----------------------------
 
 export function hv_livepatch_count(): u32 {
   return payloads_count();
@@ -290,7 +293,31 @@ export function hv_site_get(index: u32): i32 {
   return write_site(IO_OFF, index);
 }
 
-// --- watching calls ---------------------------------------------------------------------------------
+// --- schedules chosen from outside (search, tests) ----------------------------------------------
+
+/** Lets one CPU execute up to `instructions`; 0 when it cannot run now. */
+export function hv_step(cpu: u32, instructions: u32): u32 {
+  return cpu < header().nr_cpus && step_cpu(cpu, instructions) ? 1 : 0;
+}
+/** Hash of all that decides how the machine goes on. */
+export function hv_schedule_hash(): u64 {
+  return schedule_hash();
+}
+/** VIOLATION_* of the first invariant of patching that was broken, 0 none; CPU and address in
+ *  I/O. */
+export function hv_violation(): u32 {
+  const found = check_invariants();
+  store<u64>(IO_OFF, header().violation_va);
+  store<u32>(IO_OFF + 8, header().violation_cpu);
+  return found;
+}
+/** Tests only: takes guards out (GUARD_*), 0 puts all of them back. */
+export function hv_test_guards(mask: u32): void {
+  header().test_guards = mask;
+  header().violation = 0;
+}
+
+// --- watching calls -----------------------------------------------------------------------------
 
 /** Begins or ends to record which functions are entered; returns how many entries there are. */
 export function hv_trace(on: u32): u32 {

@@ -38,6 +38,10 @@ export interface CoreExports {
   hv_cpu_get(cpu: number): number;
   hv_cpu_online(cpu: number, online: number): number;
   hv_interrupt(cpu: number, vector: number): number;
+  hv_step(cpu: number, instructions: number): number;
+  hv_schedule_hash(): bigint;
+  hv_violation(): number;
+  hv_test_guards(mask: number): void;
   hv_policy(domain: number, mask: number): number;
   hv_keystore(length: number): number;
   hv_firmware_answer(request: number, verdict: number): void;

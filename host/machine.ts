@@ -30,9 +30,11 @@ import {
   symbolSource,
   type TextRange,
 } from "./inspect.js";
+import { livepatchRefusal } from "./livepatch_map.js";
 import { type Patched, type PayloadInfo, readMap, readPayloads } from "./map.js";
 import { type Access, readCString, readMemory, writeMemory } from "./memory.js";
 import { decodeRefusal, type Refusal } from "./refusal.js";
+import { Schedules } from "./schedules.js";
 import { decodeSnapshot, encodeSnapshot, fillMemory, type Snapshot } from "./snapshot.js";
 import { Symbols } from "./symbols.js";
 import { encodeId } from "./sysctl.js";
@@ -293,7 +295,7 @@ export class Machine implements Hypervisor {
     return readPayloads(this.core);
   }
 
-  /** What is patched now, in order of address. */
+  /** What is patched now, by payloads of either format, in order of address. */
   map(): Patched[] {
     return readMap(this.core);
   }
@@ -303,15 +305,13 @@ export class Machine implements Hypervisor {
     return readStacks(this.core, this.table, this.payloads());
   }
 
-  /**
-   * Takes a CPU away, or brings it back (R222). CPU 0 stays.
-   * @throws XenError `no-such-cpu`, `cpu-busy` when the CPUs did not stand still in time
-   */
+  /** Takes a CPU away, or brings it back (R222). CPU 0 stays. @throws XenError `cpu-busy` */
   setOnline(cpu: number, online: boolean): void {
     this.demand(this.enter(() => this.core.invoke("hv_cpu_online", cpu, online ? 1 : 0)));
   }
 
-  /** Requests an interrupt of a CPU, 2 for an NMI; false when the image serves none of this vector. */
+  /** Requests an interrupt of a CPU, 2 for an NMI; false when the image serves none of this
+   *  vector. */
   interrupt(cpu: number, vector: number): boolean {
     const rc = this.core.invoke("hv_interrupt", cpu, vector);
     return rc === -abi.ENOENT ? false : this.demand(rc) === 0;
@@ -336,9 +336,12 @@ export class Machine implements Hypervisor {
   /** Why the last action on a payload, or upload under this id, failed; undefined if none did. */
   refusalOf(id: string): Refusal | undefined {
     const wire = encodeId(id);
-    if (!wire) return undefined;
-    this.core.window().set(wire);
-    return this.refusalAt(this.core.invoke("hv_refusal_of") >>> 0);
+    if (wire) {
+      this.core.window().set(wire);
+      const refusal = this.refusalAt(this.core.invoke("hv_refusal_of") >>> 0);
+      if (refusal) return refusal;
+    }
+    return this.refusalAt(livepatchRefusal(this.core, id));
   }
 
   private refusalAt(off: number): Refusal | undefined {
@@ -378,6 +381,11 @@ export class Machine implements Hypervisor {
   /** A hash of what a refused operation must leave unchanged (requirements A14). */
   stateHash(): bigint {
     return BigInt.asUintN(64, this.core.invoke("hv_state_hash"));
+  }
+
+  /** Schedules chosen from outside. */
+  schedules(): Schedules {
+    return new Schedules(this.core);
   }
 
   settled(): Promise<void> {

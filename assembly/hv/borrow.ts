@@ -1,6 +1,7 @@
-// A CPU that runs on its own is borrowed for a call of the host: it is brought to where its hypervisor
-// stack holds nothing of its own (in its guest, idle, or before either), its context is put aside in its
-// record, and given back afterwards. What was below its stack pointer is the only thing that changes.
+// A CPU that runs on its own is borrowed for a call of the host: it is brought to where its
+// hypervisor stack holds nothing of its own (in its guest, idle, or before either), its context
+// is put aside in its record, and given back afterwards. What was below its stack pointer is the
+// only thing that changes.
 
 import { EBUSY, GATE_GUEST_ENTRY } from "../abi";
 import { REASON_CPU_BUSY } from "../reasons";
@@ -55,8 +56,8 @@ export function borrow(cpu: Cpu): u64 {
   return rsp;
 }
 
-/** Afterwards. Interrupts that the call has taken have not led past the patch point, nor to softirqs: the CPU
- *  comes by once more. */
+/** Afterwards. Interrupts that the call has taken have not led past the patch point, nor to
+ *  softirqs: the CPU comes by once more. */
 export function give_back(cpu: Cpu): void {
   const borrowed = cpu.borrowed != 0;
   cpu.borrowed = 0;

@@ -3,8 +3,20 @@
 // call. The CPU must be idle; whatever ends the call leaves it idle again.
 
 import {
-  RESULT_CPU, RESULT_ERROR, RESULT_FAULT_RIP, RESULT_FAULT_VA, RESULT_INSTRUCTIONS, RESULT_RAX,
-  RESULT_SIZE, RESULT_STOP, RESULT_VECTOR, STOP_BUDGET, STOP_FAULT, STOP_GATE, STOP_HALT, STOP_IPI,
+  RESULT_CPU,
+  RESULT_ERROR,
+  RESULT_FAULT_RIP,
+  RESULT_FAULT_VA,
+  RESULT_INSTRUCTIONS,
+  RESULT_RAX,
+  RESULT_SIZE,
+  RESULT_STOP,
+  RESULT_VECTOR,
+  STOP_BUDGET,
+  STOP_FAULT,
+  STOP_GATE,
+  STOP_HALT,
+  STOP_IPI,
 } from "../abi";
 import { borrow, give_back, is_free, refuse_busy } from "./borrow";
 import { advance } from "./clock";
@@ -30,8 +42,8 @@ const CLAIM_BUDGET: u64 = 50000000;
 /** Turns in which CPUs finish the interrupts that a call has left behind. */
 const DRAIN_TURNS: u32 = 1000000;
 
-/** Lets the machine run until a CPU that `wanted` means (-1: any) can be borrowed; null and -EBUSY cpu-busy
- *  when that takes too long. */
+/** Lets the machine run until a CPU that `wanted` means (-1: any) can be borrowed; null and
+ *  -EBUSY cpu-busy when that takes too long. */
 export function claim_cpu(wanted: i32): Cpu | null {
   const h = header();
   const end = h.retired + CLAIM_BUDGET;
@@ -54,7 +66,8 @@ export function claim_cpu(wanted: i32): Cpu | null {
   return null;
 }
 
-/** Runs the call among all the others that have something to do, until it ends or has used `budget`. */
+/** Runs the call among all the others that have something to do, until it ends or has used
+ *  `budget`. */
 function execute_among(cpu: Cpu, budget: u64): u32 {
   const end = cpu.retired + budget;
   while (cpu.retired < end) {
@@ -71,8 +84,8 @@ function execute_among(cpu: Cpu, budget: u64): u32 {
   return STOP_BUDGET;
 }
 
-/** Runs hypervisor code until something else than a gate or an expected fault stops it. Other CPUs get
- *  their turns as soon as they have something to do. */
+/** Runs hypervisor code until something else than a gate or an expected fault stops it. Other
+ *  CPUs get their turns as soon as they have something to do. */
 function execute(cpu: Cpu, budget: u64): u32 {
   let left = budget;
   while (left != 0) {
@@ -126,7 +139,7 @@ function set_argument(cpu: Cpu, n: u32, value: u64): void {
 
 export function set_arguments(cpu: Cpu, args_off: usize, nargs: u32): void {
   for (let n: u32 = 0; n < min<u32>(nargs, 6); n++) {
-    set_argument(cpu, n, load<u64>(args_off + (<usize>n << 3)));
+    set_argument(cpu, n, load<u64>(args_off + ((<usize>n) << 3)));
   }
 }
 

@@ -1,11 +1,24 @@
-// The guests of a machine with a workload: their code in every domain, a page of data for each CPU, and
-// the state in which a CPU meets its guest for the first time. A CPU without a guest runs the image's idle
-// loop. Either way it begins where the image says (images/mini-xen/README.md) and never comes back to the
-// machine but through faults, gates, HLT and the guest's syscalls.
+// The guests of a machine with a workload: their code in every domain, a page of data for each
+// CPU, and the state in which a CPU meets its guest for the first time. A CPU without a guest
+// runs the image's idle loop. Either way it begins where the image says
+// (images/mini-xen/README.md) and never comes back to the machine but through faults, gates, HLT
+// and the guest's syscalls.
 
 import {
-  BOOT_WORKLOAD, EINVAL, ENOMEM, PERM_R, PERM_W, PERM_X, WORKLOAD_BLOCK, WORKLOAD_DEEP,
-  WORKLOAD_DOMCTL, WORKLOAD_IDLE, WORKLOAD_MIXED, WORKLOAD_NONE, WORKLOAD_SPIN, WORKLOAD_STORM,
+  BOOT_WORKLOAD,
+  EINVAL,
+  ENOMEM,
+  PERM_R,
+  PERM_W,
+  PERM_X,
+  WORKLOAD_BLOCK,
+  WORKLOAD_DEEP,
+  WORKLOAD_DOMCTL,
+  WORKLOAD_IDLE,
+  WORKLOAD_MIXED,
+  WORKLOAD_NONE,
+  WORKLOAD_SPIN,
+  WORKLOAD_STORM,
   WORKLOADS,
 } from "../abi";
 import { REASON_BOOT_PARAMETER, REASON_NO_MEMORY } from "../reasons";
@@ -14,7 +27,12 @@ import { domain_at } from "./domain";
 import { check_entries } from "./entries";
 import { alloc_frames, OWNER_DOMAIN } from "./frames";
 import {
-  GUEST_TEXT, GUEST_TEXT_SIZE, PROGRAM_BLOCK, PROGRAM_DEEP, PROGRAM_DOMCTL, PROGRAM_SPIN,
+  GUEST_TEXT,
+  GUEST_TEXT_SIZE,
+  PROGRAM_BLOCK,
+  PROGRAM_DEEP,
+  PROGRAM_DOMCTL,
+  PROGRAM_SPIN,
   PROGRAM_STORM,
 } from "./guest_programs";
 import { header } from "./header";
@@ -43,10 +61,14 @@ function workload_of(cpu: u32): u32 {
   const workload = header().workload;
   if (workload != WORKLOAD_MIXED) return workload;
   switch (cpu & 3) {
-    case 0: return WORKLOAD_STORM;
-    case 1: return WORKLOAD_DOMCTL;
-    case 2: return WORKLOAD_DEEP;
-    default: return WORKLOAD_SPIN;
+    case 0:
+      return WORKLOAD_STORM;
+    case 1:
+      return WORKLOAD_DOMCTL;
+    case 2:
+      return WORKLOAD_DEEP;
+    default:
+      return WORKLOAD_SPIN;
   }
 }
 
@@ -96,7 +118,7 @@ export function start_cpu(cpu: Cpu): void {
   set_current(cpu, workload == WORKLOAD_DOMCTL ? 0 : 1);
   cpu.rflags = RFLAGS_RESET;
   cpu.rip = h.test_all_events_va;
-  const data_va = GUEST_DATA_VA + (<u64>cpu.id << PAGE_SHIFT);
+  const data_va = GUEST_DATA_VA + ((<u64>cpu.id) << PAGE_SHIFT);
   const regs = peek_off(cpu.rsp);
   memory.fill(regs, 0, 200);
   store<u64>(regs, <u64>cpu.id, UREGS_R13); // so that no two CPUs compute the same

@@ -90,6 +90,8 @@ export class Header {
   violation: u32; // VIOLATION_*, 0 none
   violation_cpu: u32;
   violation_va: u64;
+  stop_since_ns: u64; // when the first CPU came to the patch point, 0: none waits there
+  stop_ns: u64; // how long CPUs stood still in the last rendezvous, its retries included
   // 2048: build-id, BUILD_ID_MAX bytes; 2112: version string, VERSION_MAX bytes, NUL-terminated
 }
 if (offsetof<Header>() > 2048) ERROR("Header outgrows the first half of its page");

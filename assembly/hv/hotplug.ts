@@ -1,6 +1,6 @@
-// CPUs go offline and come back (RFC R222). As in Xen it happens while all CPUs stand still before their
-// guests: nobody then waits for the one that goes, and one that comes begins there and meets a rendezvous
-// that is under way instead of slipping past it.
+// CPUs go offline and come back (RFC R222). As in Xen it happens while all CPUs stand still
+// before their guests: nobody then waits for the one that goes, and one that comes begins there
+// and meets a rendezvous that is under way instead of slipping past it.
 
 import { EBUSY, EINVAL } from "../abi";
 import { REASON_CPU_BUSY, REASON_NO_SUCH_CPU } from "../reasons";
@@ -70,8 +70,8 @@ function refuse_cpu(id: u32): i32 {
   return rc;
 }
 
-/** Asks for CPU `id` to go or to come. 0: done, 1: the machine has to run for it; or a refusal. CPU 0,
- *  which keeps the time, stays. */
+/** Asks for CPU `id` to go or to come. 0: done, 1: the machine has to run for it; or a refusal.
+ *  CPU 0, which keeps the time, stays. */
 export function request_hotplug(id: u32, online: bool): i32 {
   const h = header();
   if (id == 0 || id >= h.nr_cpus) return refuse_cpu(id);

@@ -1,5 +1,5 @@
-// What the machine itself does between two turns: the timer ticks, a CPU is sent to where tasklets run,
-// the rendezvous is held, CPUs come and go.
+// What the machine itself does between two turns: the timer ticks, a CPU is sent to where
+// tasklets run, the rendezvous is held, CPUs come and go.
 
 import { CPU_OFFLINE, cpu_at } from "./cpu";
 import { VECTOR_EVENT_CHECK, VECTOR_TIMER } from "./entries";

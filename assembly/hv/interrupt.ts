@@ -1,8 +1,9 @@
-// Interrupts (Intel SDM vol. 3, ch. 6 and 10): requested in a CPU's record, one bit a vector as in the
-// APIC's IRR, and delivered at instruction boundaries when the CPU has them enabled. A frame is pushed as
-// the processor does it, the handler is the image's. At the patch point before the way into a guest a CPU
-// waits with its interrupt window open, so that two CPUs never wait for each other; at the tail of the
-// time rendezvous it is closed. NMIs are masked while a CPU waits (RFC R223), and served when it goes on.
+// Interrupts (Intel SDM vol. 3, ch. 6 and 10): requested in a CPU's record, one bit a vector as
+// in the APIC's IRR, and delivered at instruction boundaries when the CPU has them enabled. A
+// frame is pushed as the processor does it, the handler is the image's. At the patch point before
+// the way into a guest a CPU waits with its interrupt window open, so that two CPUs never wait
+// for each other; at the tail of the time rendezvous it is closed. NMIs are masked while a CPU
+// waits (RFC R223), and served when it goes on.
 
 import { GATE_GUEST_ENTRY } from "../abi";
 import { Cpu, CPU_HYPERVISOR, CPU_OFFLINE, cpu_at } from "./cpu";
@@ -21,8 +22,8 @@ const HLT: u8 = 0xf4;
 /** Requests an interrupt; false when the image serves none of this vector. */
 export function pend(cpu: Cpu, vector: u32): bool {
   if (vector > 255 || entry_of_vector(vector) == 0) return false;
-  const at = changetype<usize>(cpu) + offsetof<Cpu>("irr0") + (<usize>(vector >> 6) << 3);
-  store<u64>(at, load<u64>(at) | (<u64>1 << (vector & 63)));
+  const at = changetype<usize>(cpu) + offsetof<Cpu>("irr0") + ((<usize>(vector >> 6)) << 3);
+  store<u64>(at, load<u64>(at) | ((<u64>1) << (vector & 63)));
   return true;
 }
 
@@ -48,6 +49,7 @@ export function send_ipi(target: u32, low: u32): bool {
   return pend(cpu_at(target), vector);
 }
 
+
 @inline
 export function has_requests(cpu: Cpu): bool {
   return (cpu.irr0 | cpu.irr1 | cpu.irr2 | cpu.irr3) != 0;
@@ -56,12 +58,12 @@ export function has_requests(cpu: Cpu): bool {
 /** Takes the highest vector requested. */
 function take_vector(cpu: Cpu): u32 {
   for (let word: i32 = 3; word >= 0; word--) {
-    const at = changetype<usize>(cpu) + offsetof<Cpu>("irr0") + (<usize>word << 3);
+    const at = changetype<usize>(cpu) + offsetof<Cpu>("irr0") + ((<usize>word) << 3);
     const bits = load<u64>(at);
     if (bits == 0) continue;
     const bit = <u32>(63 - clz(bits));
-    store<u64>(at, bits & ~(<u64>1 << bit));
-    return (<u32>word << 6) | bit;
+    store<u64>(at, bits & ~((<u64>1) << bit));
+    return ((<u32>word) << 6) | bit;
   }
   return 0;
 }
@@ -83,12 +85,15 @@ function is_shadowed(cpu: Cpu): bool {
   return before != 0 && load<u8>(before) == STI;
 }
 
+
 @inline
 function takes_nmi(cpu: Cpu): bool {
   if (cpu.nmi_pending == 0) return false;
-  if (cpu.waiting != 0 && (!is_out(GUARD_NMI_MASK) || cpu.waiting != GATE_GUEST_ENTRY)) return false;
+  if (cpu.waiting != 0 && (!is_out(GUARD_NMI_MASK) || cpu.waiting != GATE_GUEST_ENTRY))
+    return false;
   return !is_in_nmi(cpu);
 }
+
 
 @inline
 function takes_interrupt(cpu: Cpu): bool {
@@ -135,7 +140,8 @@ function enter(cpu: Cpu, entry_va: u64): bool {
   return true;
 }
 
-/** Delivers what is requested and may be delivered now. False: the hypervisor's stack is used up. */
+/** Delivers what is requested and may be delivered now. False: the hypervisor's stack is used up.
+ *  */
 export function deliver(cpu: Cpu): bool {
   if (takes_nmi(cpu)) {
     cpu.nmi_pending = 0;

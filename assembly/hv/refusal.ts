@@ -7,6 +7,7 @@ import { header } from "./header";
 import { REFUSAL_SIZE, SCRATCH_OFF } from "./layout";
 import { NAME_MAX } from "./param";
 
+
 @unmanaged
 export class Refusal {
   errno: i32; // positive errno
@@ -27,16 +28,43 @@ export class Refusal {
   // 272: bytes found, 32;  304: bytes expected, 32;  336: count of both (u32)
   // 344: candidates (sym-ambiguous) count u32, then u64 addresses at 352, 16 of them
 
-  @inline get id_off(): usize { return changetype<usize>(this) + 64; }
-  @inline get other_off(): usize { return changetype<usize>(this) + 104; }
-  @inline get name_off(): usize { return changetype<usize>(this) + 144; }
-  @inline get found_off(): usize { return changetype<usize>(this) + 272; }
-  @inline get expected_off(): usize { return changetype<usize>(this) + 304; }
-  @inline get bytes_count(): u32 { return load<u32>(changetype<usize>(this), 336); }
-  set bytes_count(n: u32) { store<u32>(changetype<usize>(this), n, 336); }
-  @inline get candidate_count(): u32 { return load<u32>(changetype<usize>(this), 344); }
-  set candidate_count(n: u32) { store<u32>(changetype<usize>(this), n, 344); }
-  @inline candidate_off(i: u32): usize { return changetype<usize>(this) + 352 + (<usize>i << 3); }
+  @inline get id_off(): usize {
+    return changetype<usize>(this) + 64;
+  }
+
+  @inline get other_off(): usize {
+    return changetype<usize>(this) + 104;
+  }
+
+  @inline get name_off(): usize {
+    return changetype<usize>(this) + 144;
+  }
+
+  @inline get found_off(): usize {
+    return changetype<usize>(this) + 272;
+  }
+
+  @inline get expected_off(): usize {
+    return changetype<usize>(this) + 304;
+  }
+
+  @inline get bytes_count(): u32 {
+    return load<u32>(changetype<usize>(this), 336);
+  }
+  set bytes_count(n: u32) {
+    store<u32>(changetype<usize>(this), n, 336);
+  }
+
+  @inline get candidate_count(): u32 {
+    return load<u32>(changetype<usize>(this), 344);
+  }
+  set candidate_count(n: u32) {
+    store<u32>(changetype<usize>(this), n, 344);
+  }
+
+  @inline candidate_off(i: u32): usize {
+    return changetype<usize>(this) + 352 + ((<usize>i) << 3);
+  }
 }
 if (offsetof<Refusal>() != 64) ERROR("Refusal's fixed part is 64 bytes");
 

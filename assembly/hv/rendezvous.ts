@@ -1,9 +1,10 @@
-// The rendezvous: work that changes the hypervisor's own code is done while every CPU stands at the patch
-// point, in the hypervisor, interrupts off (RFC R189-R193). Where that is was chosen at boot (K62): before
-// the way into a guest or into idling, where stacks are empty, or at the tail of the time rendezvous, where
-// the work of whoever was interrupted is still on them. IPIs force every CPU through; when the request's
-// time is over everybody is released and nothing has been changed. A CPU that only works when it is
-// called, and is not called, is at the patch point: its stack is empty and it fetches code afresh.
+// The rendezvous: work that changes the hypervisor's own code is done while every CPU stands at
+// the patch point, in the hypervisor, interrupts off (RFC R189-R193). Where that is was chosen at
+// boot (K62): before the way into a guest or into idling, where stacks are empty, or at the tail
+// of the time rendezvous, where the work of whoever was interrupted is still on them. IPIs force
+// every CPU through; when the request's time is over everybody is released and nothing has been
+// changed. A CPU that only works when it is called, and is not called, is at the patch point: its
+// stack is empty and it fetches code afresh.
 
 import { EAGAIN, GATE_GUEST_ENTRY, GATE_RENDEZVOUS_TAIL, QUIESCE_RENDEZVOUS } from "../abi";
 import { Cpu, CPU_GUEST, CPU_HYPERVISOR, CPU_OFFLINE, cpu_at } from "./cpu";
@@ -16,6 +17,7 @@ import { keep_refusal_of_call, restore_refusal_of_call } from "./refusal";
 
 /** Bytes of the gate instruction, `vmcall`. */
 export const GATE_LENGTH: u64 = 3;
+
 
 @inline
 export function rendezvous_pending(): bool {
@@ -41,6 +43,7 @@ export function request_rendezvous(id: u32, data: u32, deadline_ns: u64): bool {
   h.work_id = id;
   h.work_data = data;
   h.work_deadline_ns = deadline_ns;
+  h.stop_ns = 0;
   force_through();
   return true;
 }
@@ -85,8 +88,8 @@ function count_online(): u32 {
   return n;
 }
 
-/** The tail of one time rendezvous: they wait only if the work was there before the first arrived, else
- *  some have passed already and the others would wait for them. */
+/** The tail of one time rendezvous: they wait only if the work was there before the first
+ *  arrived, else some have passed already and the others would wait for them. */
 function arrive_at_tail(): bool {
   const h = header();
   const wanted = h.work_id != 0 && h.quiesce == QUIESCE_RENDEZVOUS;
@@ -100,15 +103,18 @@ export function arrive(cpu: Cpu, gate: u32): bool {
   const h = header();
   let waits = h.hold != 0 && gate == GATE_GUEST_ENTRY;
   if (gate == GATE_RENDEZVOUS_TAIL) waits = arrive_at_tail();
-  else if (h.work_id != 0 && gate == patch_gate()) waits = true;
+  else if (h.work_id != 0 && gate == patch_gate()) {
+    waits = !is_out(GUARD_BARRIER) || !is_anyone_there();
+  }
   if (!waits) return false;
   cpu.waiting = gate;
+  if (h.stop_since_ns == 0) h.stop_since_ns = max<u64>(h.time_ns, 1);
   cpu.rip -= GATE_LENGTH; // an interrupt that it takes here comes back to the gate
   return true;
 }
 
-/** A waiting CPU goes on, and sees nothing of what it had fetched before (R218: decoded code of changed
- *  pages is gone). */
+/** A waiting CPU goes on, and sees nothing of what it had fetched before (R218: decoded code of
+ *  changed pages is gone). */
 function release(cpu: Cpu): void {
   cpu.idling = <u32>(cpu.waiting == GATE_GUEST_ENTRY && cpu.rdi == 1);
   cpu.waiting = 0;
@@ -122,6 +128,9 @@ function release(cpu: Cpu): void {
 
 /** Everybody who waits goes on. */
 export function release_all(): void {
+  const h = header();
+  if (h.stop_since_ns != 0) h.stop_ns += h.time_ns - min<u64>(h.stop_since_ns, h.time_ns);
+  h.stop_since_ns = 0;
   for (let id: u32 = 0; id < header().nr_cpus; id++) {
     if (cpu_at(id).waiting != 0) release(cpu_at(id));
   }
@@ -145,7 +154,8 @@ function is_anyone_there(): bool {
   return false;
 }
 
-/** Does the pending work if everybody is there, or gives it up when its time is over. True: it is over. */
+/** Does the pending work if everybody is there, or gives it up when its time is over. True: it is
+ *  over. */
 export function try_rendezvous(): bool {
   const h = header();
   if (h.work_id == 0) return false;

@@ -1,10 +1,17 @@
-// The scheduler: lets the machine run. CPUs that run on their own (a machine with a workload) take turns;
-// when all of them sleep, virtual time goes to the next event at once. Without a workload CPUs are idle
-// between calls, and what there is to do is what operations left for later: tasklets, one after the other,
-// and the rendezvous that they ask for.
+// The scheduler: lets the machine run. CPUs that run on their own (a machine with a workload)
+// take turns; when all of them sleep, virtual time goes to the next event at once. Without a
+// workload CPUs are idle between calls, and what there is to do is what operations left for
+// later: tasklets, one after the other, and the rendezvous that they ask for.
 
 import {
-  RUN_CPU, RUN_INSTRUCTIONS, RUN_SIZE, RUN_STOP, RUN_TIME_NS, STOP_BUDGET, STOP_FAULT, STOP_IDLE,
+  RUN_CPU,
+  RUN_INSTRUCTIONS,
+  RUN_SIZE,
+  RUN_STOP,
+  RUN_TIME_NS,
+  STOP_BUDGET,
+  STOP_FAULT,
+  STOP_IDLE,
   STOP_TIME,
 } from "../abi";
 import { skip_to } from "./clock";
@@ -17,6 +24,7 @@ import { next_quantum, pick_cpu, run_quantum } from "./turn";
 
 /** A run without a bound ends here at the latest: guests never come to an end by themselves. */
 const UNBOUNDED: u64 = 4000000000;
+
 
 @inline
 function is_pending(): bool {

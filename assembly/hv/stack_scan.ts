@@ -1,12 +1,14 @@
-// Looks for words that point into given ranges of code, at the speed of memory: the work of a stack check.
-// The ranges (sorted, apart) are first drawn into a map of one bit per granule, as coarse as it takes to
-// stay in the processor's first cache; nearly every word of a stack fails one subtraction or one bit of
-// the map, and only what is left is searched for exactly. Drawing is linear in the ranges, so scanning
-// does not get slower with their number until the map fills up.
+// Looks for words that point into given ranges of code, at the speed of memory: the work of a
+// stack check. The ranges (sorted, apart) are first drawn into a map of one bit per granule, as
+// coarse as it takes to stay in the processor's first cache; nearly every word of a stack fails
+// one subtraction or one bit of the map, and only what is left is searched for exactly. Drawing
+// is linear in the ranges, so scanning does not get slower with their number until the map fills
+// up.
 
 import { STACK_MAP_OFF, STACK_MAP_SIZE } from "./layout";
 
 export const RANGE_STRIDE: usize = 16;
+
 
 @unmanaged
 export class CodeRange {
@@ -22,6 +24,7 @@ let count: u32 = 0;
 let base_va: u64 = 0;
 let span: u64 = 0;
 let granule: u64 = 0;
+
 
 @inline
 export function range_at(ranges_off: usize, i: u32): CodeRange {
@@ -47,7 +50,7 @@ function mark(first: u64, last: u64): void {
     let bits: u64 = ~(<u64>0);
     if (word == first >> 6) bits <<= first & 63;
     if (word == last >> 6) bits &= ~(<u64>0) >> (63 - (last & 63));
-    const at = STACK_MAP_OFF + (<usize>word << 3);
+    const at = STACK_MAP_OFF + ((<usize>word) << 3);
     store<u64>(at, load<u64>(at) | bits);
   }
 }
@@ -72,14 +75,15 @@ export function is_in_ranges(va: u64): bool {
   return changetype<usize>(range_of(ranges, count, va)) != 0;
 }
 
+
 @inline
 function is_suspect(distance: u64, shift: u64): bool {
   const bit = <u32>(distance >> shift);
   return ((load<u32>(STACK_MAP_OFF + <usize>((bit >> 5) << 2)) >> (bit & 31)) & 1) != 0;
 }
 
-/** Linear offset of the first of the words in [off, end_off) that points into the ranges, 0 when none
- *  does. */
+/** Linear offset of the first of the words in [off, end_off) that points into the ranges, 0 when
+ *  none does. */
 export function scan_words(off: usize, end_off: usize): usize {
   const base = base_va;
   const limit = span;

@@ -8,6 +8,7 @@ import { run_tasklet_hook } from "./hooks";
 import { TASKLETS_OFF, TASKLET_SIZE } from "./layout";
 import { NR_TASKLETS } from "./param";
 
+
 @unmanaged
 class Tasklet {
   id: u32; // 0: free
@@ -15,6 +16,7 @@ class Tasklet {
   order: u64;
 }
 if (offsetof<Tasklet>() != TASKLET_SIZE) ERROR("Tasklet is 16 bytes");
+
 
 @inline
 function tasklet_at(i: u32): Tasklet {
@@ -51,6 +53,7 @@ export function kill_tasklet(id: u32, data: u32): bool {
   return false;
 }
 
+
 @inline
 export function tasklets_pending(): bool {
   return header().nr_tasklets != 0;
@@ -73,8 +76,8 @@ export function run_tasklet(): bool {
   return true;
 }
 
-/** Runs all that are pending, as a CPU does before it enters its guest or idles. Why a hypercall was refused
- *  that is still on its way back to the host is not forgotten over it. */
+/** Runs all that are pending, as a CPU does before it enters its guest or idles. Why a hypercall
+ *  was refused that is still on its way back to the host is not forgotten over it. */
 export function run_tasklets(): void {
   header().kicked = 0;
   if (header().nr_tasklets == 0) return;

@@ -1,10 +1,20 @@
-// One CPU's turn: what is requested of it is delivered, it executes a quantum, and what stopped it is
-// dealt with: gates, a guest's syscall, a change of ring, HLT, faults. Which CPU's turn it is, and for how
-// long, comes from the machine's generator, so that the same seed gives the same interleaving.
+// One CPU's turn: what is requested of it is delivered, it executes a quantum, and what stopped
+// it is dealt with: gates, a guest's syscall, a change of ring, HLT, faults. Which CPU's turn it
+// is, and for how long, comes from the machine's generator, so that the same seed gives the same
+// interleaving.
 
 import {
-  GATE_GUEST_ENTRY, GATE_RENDEZVOUS_TAIL, STOP_BUDGET, STOP_CONTEXT, STOP_FAULT, STOP_GATE,
-  STOP_HALT, STOP_IPI, STOP_RETURN, STOP_SYSCALL, VECTOR_DF,
+  GATE_GUEST_ENTRY,
+  GATE_RENDEZVOUS_TAIL,
+  STOP_BUDGET,
+  STOP_CONTEXT,
+  STOP_FAULT,
+  STOP_GATE,
+  STOP_HALT,
+  STOP_IPI,
+  STOP_RETURN,
+  STOP_SYSCALL,
+  VECTOR_DF,
 } from "../abi";
 import { advance } from "./clock";
 import { Cpu, CPU_GUEST, CPU_HYPERVISOR, CPU_IDLE, CPU_OFFLINE, cpu_at } from "./cpu";
@@ -39,7 +49,7 @@ export function next_random(): u64 {
 export function next_quantum(): u64 {
   const h = header();
   const pending = h.work_id != 0 || h.nr_tasklets != 0 || h.hold != 0;
-  return 1 + (next_random() >> 33) % (pending ? QUANTUM_PENDING : QUANTUM);
+  return 1 + ((next_random() >> 33) % (pending ? QUANTUM_PENDING : QUANTUM));
 }
 
 /** Could this CPU execute an instruction now? */
@@ -98,13 +108,19 @@ export function pass_gate(cpu: Cpu): void {
 /** What has to be done about a stop. Returns STOP_BUDGET when the CPU can go on. */
 function settle(cpu: Cpu, stop: u32): u32 {
   switch (stop) {
-    case STOP_GATE: pass_gate(cpu); return STOP_BUDGET;
-    case STOP_SYSCALL: enter_syscall(cpu); return STOP_BUDGET;
-    case STOP_IPI: return STOP_BUDGET;
+    case STOP_GATE:
+      pass_gate(cpu);
+      return STOP_BUDGET;
+    case STOP_SYSCALL:
+      enter_syscall(cpu);
+      return STOP_BUDGET;
+    case STOP_IPI:
+      return STOP_BUDGET;
     case STOP_CONTEXT:
       cpu.state = cpu.user != 0 ? CPU_GUEST : CPU_HYPERVISOR;
       return STOP_BUDGET;
-    case STOP_FAULT: return crash(cpu);
+    case STOP_FAULT:
+      return crash(cpu);
     case STOP_HALT:
       if (cpu.borrowed != 0) return STOP_HALT;
       cpu.halted = 1;
@@ -115,12 +131,14 @@ function settle(cpu: Cpu, stop: u32): u32 {
       cpu.excursion = 0;
       cpu.state = CPU_IDLE;
       return STOP_BUDGET;
-    default: return stop;
+    default:
+      return stop;
   }
 }
 
-/** Up to `quantum` instructions of a CPU that can run. Returns STOP_BUDGET when it can go on, else what
- *  its caller has to deal with: STOP_RETURN, STOP_HALT of a borrowed CPU, STOP_FAULT. */
+/** Up to `quantum` instructions of a CPU that can run. Returns STOP_BUDGET when it can go on,
+ *  else what its caller has to deal with: STOP_RETURN, STOP_HALT of a borrowed CPU, STOP_FAULT.
+ *  */
 export function run_quantum(cpu: Cpu, quantum: u64): u32 {
   enter_domain(cpu.domain, cpu.user != 0);
   if (!deliver(cpu)) {

@@ -25,6 +25,7 @@ import {
   XSPLICE_STATUS_PROGRESS,
   XSPLICE_STATUS_REVERTED,
 } from "../abi";
+import { GUARD_BUSY, is_out } from "../hv/guards";
 import { refusal, refuse, refuse_at } from "../hv/refusal";
 import {
   PLACE_SYSCTL,
@@ -142,7 +143,8 @@ export function judge(p: Payload, cmd: u32, field_off: u32): i32 {
     refusal().value = cmd;
     return -ENOSYS;
   }
-  const v = verdict(row_of(p), cmd);
+  let v = verdict(row_of(p), cmd);
+  if (v == BUSY && is_out(GUARD_BUSY)) v = cmd == XSPLICE_ACTION_UNLOAD ? GONE : RUN;
   if (v == RUN || v == GONE) return v;
   refusal().value = <u64>p.status;
   refusal().limit = allowed_states(cmd);

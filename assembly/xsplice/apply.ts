@@ -14,6 +14,7 @@ import {
 } from "../abi";
 import { print, print_bytes } from "../hv/console";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
+import { GUARD_REINIT, is_out } from "../hv/guards";
 import { refusal, refuse } from "../hv/refusal";
 import {
   REASON_BUSY,
@@ -158,7 +159,7 @@ export function commit_apply(p: Payload): i32 {
   if (rc != 0) return rc;
   // Nothing can fail from here on.
   if (p.replacing != 0) take_off_replaced(p);
-  if (p.old_status == XSPLICE_STATUS_REVERTED) reset_writable(p);
+  if (p.old_status == XSPLICE_STATUS_REVERTED && !is_out(GUARD_REINIT)) reset_writable(p);
   write_all(p, true);
   p.apply_order = next_apply_order();
   measure(p, XSPLICE_ACTION_APPLY);

@@ -34,7 +34,7 @@ function make_word(): u64 {
   // Ranges begin at multiples of their stride and fill a half of it.
   const stride = TEXT_SIZE / <u64>ranges;
   const which = (r >> 8) % <u64>ranges;
-  return TEXT_VA + which * stride + stride / 2 + (r >> 40) % (stride - stride / 2);
+  return TEXT_VA + which * stride + stride / 2 + ((r >> 40) % (stride - stride / 2));
 }
 
 export function prepare(count: u32): void {
@@ -53,7 +53,7 @@ export function prepare(count: u32): void {
 
 /** Puts an address of range `which` into a stack, for the comparison of what is found. */
 export function plant(at: u32, which: u32): void {
-  store<u64>(WORDS_OFF + (<usize>at << 3), range_at(RANGES_OFF, which).lo_va);
+  store<u64>(WORDS_OFF + ((<usize>at) << 3), range_at(RANGES_OFF, which).lo_va);
 }
 
 function pass(): u64 {
@@ -66,7 +66,8 @@ function pass(): u64 {
   return 0;
 }
 
-/** Drawing the map and scanning all stacks, `times` times. 1 + index of the first word found, or 0. */
+/** Drawing the map and scanning all stacks, `times` times. 1 + index of the first word found, or
+ *  0. */
 export function run(times: u32): i32 {
   let found: u64 = 0;
   for (let i: u32 = 0; i < times; i++) found = pass();

@@ -42,5 +42,6 @@ export const COMMANDS: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ],
   ["serve", { summary: "keep a machine for many clients", load: () => import("./serve.js") }],
   ["with", { summary: "run a client of Xen's libraries", load: () => import("./with.js") }],
+  ["search", { summary: "schedules around a patch", load: () => import("./search.js") }],
   ["demo", { summary: "the guided tour", load: () => import("./demo.js") }],
 ]);

@@ -1,0 +1,45 @@
+// The moments inside a change to code. With every guard in place nobody can run between two of
+// its bytes: all CPUs stand at the patch point and the change is one step. When a test has taken
+// guards out, whoever is not held gets turns here, one instruction at a time, and a CPU that is
+// about to execute what is half written is noted.
+
+import { CPU_OFFLINE, cpu_at } from "./cpu";
+import { enter_domain } from "./domain";
+import { header } from "./header";
+import { VIOLATION_HALF_WRITTEN } from "../abi";
+import { is_runnable, run_quantum } from "./turn";
+
+/** Instructions that each CPU gets at one moment: enough to come from a guest into the
+ *  hypervisor. */
+const TURNS: u32 = 400;
+
+/** True when a test wants changes to be torn. */
+@inline
+export function is_torn(): bool {
+  return header().test_guards != 0 && header().live_cpus != 0;
+}
+
+/** Notes the first violation. */
+export function note_violation(kind: u32, cpu: u32, va: u64): void {
+  const h = header();
+  if (h.violation != 0) return;
+  h.violation = kind;
+  h.violation_cpu = cpu;
+  h.violation_va = va;
+}
+
+/** A moment at which [lo_va, hi_va) is neither old nor new. */
+export function preempt_point(lo_va: u64, hi_va: u64): void {
+  for (let turn: u32 = 0; turn < TURNS; turn++) {
+    for (let id: u32 = 0; id < header().nr_cpus; id++) {
+      const cpu = cpu_at(id);
+      if (cpu.state == CPU_OFFLINE || !is_runnable(cpu)) continue;
+      if (cpu.user == 0 && cpu.rip >= lo_va && cpu.rip < hi_va) {
+        note_violation(VIOLATION_HALF_WRITTEN, id, cpu.rip);
+        return;
+      }
+      run_quantum(cpu, 1);
+    }
+  }
+  enter_domain(-1, false);
+}
