@@ -8,6 +8,7 @@ import { boot, bootXenSyms, cliList, uploadCycle } from "./cases/machine.js";
 import { relocations } from "./cases/relocations.js";
 import { stackScan } from "./cases/stack_scan.js";
 import { symbols } from "./cases/symbols.js";
+import { verifyPayload } from "./cases/verify.js";
 import type { Row } from "./measure.js";
 
 interface Case {
@@ -21,6 +22,7 @@ const CASES: readonly Case[] = [
   { rows: ["boot-xen-syms"], run: bootXenSyms },
   { rows: ["upload-cycle"], run: uploadCycle },
   { rows: ["apply-10000", "stop-10000"], run: applyMany },
+  { rows: ["verify"], run: verifyPayload },
   { rows: ["cli-list"], run: cliList },
   { rows: ["relocations"], run: relocations },
   { rows: ["stack-scan"], run: stackScan },
