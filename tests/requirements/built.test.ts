@@ -1,6 +1,7 @@
-// What is committed as built: the image and the payloads come out of their recipes byte for byte, or at
-// least have what the RFC shows (requirements R70, R194, R206-R211); include/xsplice.h compiles with gcc and clang. A
-// tool that is not installed is said and skipped.
+// What is committed as built: the image and the payloads come out of their recipes byte for
+// byte, or at least have what the RFC shows (requirements R70, R194, R206-R211);
+// include/xsplice.h compiles with gcc and clang. A tool that is not installed is said and
+// skipped.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -87,7 +88,7 @@ describe("images", () => {
     }
   });
 
-  test("R194, R70: a section for each function and object, in the recipes and in what they gave", () => {
+  test("R194, R70: a section for each function, in the recipes and in what they gave", () => {
     for (const recipe of ["hypervisor", "payloads"]) {
       const text = readText(`images/recipes/${recipe}.mjs`);
       const own = /-ffunction-sections/.test(text) && /-fdata-sections/.test(text);

@@ -1,5 +1,5 @@
-// Payloads in a hypervisor that works meanwhile (requirements A1, A5-A8): what runs goes on, what is
-// under way can be seen, what cannot be done in time is not done at all.
+// Payloads in a hypervisor that works meanwhile (requirements A1, A5-A8): what runs goes on,
+// what is under way can be seen, what cannot be done in time is not done at all.
 
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
@@ -26,8 +26,8 @@ const replace = (b: Bench, name: string) =>
   trampoline(name, Number(b.machine.symbols.find(name)[0]?.size));
 
 /**
- * A machine in which CPU 1, and no other, is kept inside `arch_long_loop`: its guests' domctls call it,
- * and from `offset` on it does not end. `free` lets it.
+ * A machine in which CPU 1, and no other, is kept inside `arch_long_loop`: its guests' domctls
+ * call it, and from `offset` on it does not end. `free` lets it.
  */
 async function stuck(offset: bigint, quiesce: "guest-entry" | "rendezvous") {
   for (let seed = 0; seed < 16; seed++) {
@@ -134,7 +134,7 @@ describe("a hypervisor that runs", () => {
 });
 
 describe("in time, or not at all", () => {
-  test("R136: APPLY is neither the hypercall's nor the tasklet's: every CPU has to come", async () => {
+  test("R136: neither hypercall nor tasklet does APPLY: every CPU has to come", async () => {
     const { b, free } = await stuck(0n, "guest-entry");
     assert.equal(action(b.machine, "p", 4), 0);
     for (let i = 0; i < 5; i++) {
@@ -147,7 +147,7 @@ describe("in time, or not at all", () => {
     assert.equal(b.machine.map().length, 2);
   });
 
-  test("R117, R118, R224: a CPU that does not come: -EBUSY, nothing changed, may be tried again", async () => {
+  test("R117, R118, R224: a CPU that does not come: -EBUSY, unchanged, try again", async () => {
     const { b, free } = await stuck(0n, "guest-entry");
     const before = code(b);
     const apply = async (done: number): Promise<void> => {
@@ -242,7 +242,7 @@ describe("states", () => {
     same();
   });
 
-  test("R94: several for one function may be loaded, each under its id; one is applied", async () => {
+  test("R94: several for one function may be loaded; one is applied", async () => {
     const b = await Bench.boot();
     for (const name of ["xsa125", "rfc-example"]) {
       await b.upload(name, sample(name));
@@ -262,7 +262,7 @@ describe("states", () => {
 });
 
 describe("what a payload has to be", () => {
-  test("R7: its author chooses how: the same change at the entry, and at every caller", async () => {
+  test("R7: its author chooses how: at the entry, or at every caller", async () => {
     const kinds: string[][] = [];
     for (const name of ["old-exact", "callers"]) {
       const b = await Bench.boot();
@@ -276,7 +276,7 @@ describe("what a payload has to be", () => {
     assert.deepEqual([...new Set(kinds[1])], ["field"]);
   });
 
-  test("R68, R69: old code, build-id, place, new code, signature: each is there and is looked at", async () => {
+  test("R68, R69: old code, build-id, place, new code, signature: all looked at", async () => {
     const key = createPrivateKey(readFileSync(inRoot("tests/cli/keys/author.key")));
     const keys = await readCertificates(readFileSync(inRoot("tests/cli/keys/author.crt")));
     const b = await Bench.boot({ keys, requireSignature: true });

@@ -1,6 +1,7 @@
-// Properties over orders (R130, R197-R199, R212-R214, A7): whatever is applied, stacked, overlapped and taken back
-// in whatever order, a legal step does what it says, an illegal one is refused with the right reason and
-// changes nothing, and when all are gone the machine is as it was. A failure prints its seed.
+// Properties over orders (R130, R198, R199, R212-R214, A7): whatever is applied, stacked,
+// overlapped and taken back in whatever order, a legal step does what it says, an illegal one
+// is refused with the right reason and changes nothing, and when all are gone the machine is as
+// it was. A failure prints its seed.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -50,7 +51,7 @@ async function attempt(b: Bench, id: string, action: Action): Promise<string> {
 /** The action of each payload that failed last. */
 const lastFailed = new Map<string, Action>();
 
-/** State as A7 counts it: behind an error the one before it, but LOADED after a CHECK that failed. */
+/** State as A7 counts it: behind an error the one before; after a failed CHECK, LOADED. */
 const stateOf = (b: Bench, id: string): number => {
   const record = b.machine.payloads().find((p) => p.id === id);
   assert.ok(record);
@@ -113,7 +114,7 @@ const APART = [
   "new-data",
 ];
 
-/** Samples that meet on account_tick and account_last, stack or replace each other, and some others. */
+/** Samples that meet on account_tick and account_last, stack or replace each other, and others. */
 const MEETING = [
   "old-exact",
   "old-relaxed",
@@ -178,7 +179,7 @@ describe("orders", () => {
   });
 });
 
-/** `size` bytes of the banner from `at` on become `fill`; with `old`, if they are what they are now. */
+/** `size` bytes of the banner from `at` on become `fill`; with `old`: if they are as they are now. */
 function stripe(b: Bench, at: number, size: number, fill: number, old: boolean) {
   const whole = Number(b.machine.symbols.find("console_banner")[0]?.size);
   const place = (content: Uint8Array): Place => ({
@@ -211,7 +212,7 @@ const meets = (x: { at: number; end: number }, y: { at: number; end: number }): 
   x.at < y.end && y.at < x.end;
 
 describe("overlaps", () => {
-  test("R199, R214: stripes over one string; only the topmost of those that meet comes off", async () => {
+  test("R199, R214: stripes over one string; only the topmost comes off", async () => {
     const length = 24;
     const move = fc.record({
       at: fc.nat(length - 1),

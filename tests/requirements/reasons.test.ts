@@ -1,5 +1,5 @@
-// Every reason that UPLOAD, GET, LIST and the sysctl itself can give (table D2, requirements R21-R28, R97, R103-R114) is
-// reached here, and each time the machine is compared: nothing has changed. Every word of a payload's
+// Every reason that UPLOAD, GET, LIST and the sysctl itself can give (table D2) is reached
+// here, and each time the machine is compared: nothing has changed. Every word of a payload's
 // headers, symbols, relocations and structures is set to hostile values, one at a time.
 
 import assert from "node:assert/strict";
@@ -183,7 +183,7 @@ describe("UPLOAD, one wrong word", () => {
     });
   }
 
-  test("cut short, foreign, without or with two roots, wrong sizes, names without an end", async () => {
+  test("cut short, foreign, without or with two roots, wrong sizes", async () => {
     const judge = new Judge(await createMachine());
     const reason = (file: Uint8Array) => judge.upload(file, "");
     assert.equal(await reason(BASE.slice(0, 63)), "elf-truncated");
@@ -219,7 +219,7 @@ describe("UPLOAD, one wrong word", () => {
     assert.equal(await reason(new Uint8Array(today)), "foreign-format");
   });
 
-  test("an undefined symbol that the image does not have; of another build: said first", async () => {
+  test("an undefined symbol that is not there; another build is said first", async () => {
     const judge = new Judge(await createMachine());
     const file = Buffer.from(sample("xsa125"));
     const name = file.indexOf("\0copy_to_guest\0");

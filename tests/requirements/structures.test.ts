@@ -1,5 +1,5 @@
-// The payload's structures (requirements A2, A3): what each field decides, by payloads that differ in
-// that field alone, and what is seen in the image and by callers.
+// The payload's structures (requirements A2, A3): what each field decides, by payloads that
+// differ in that field alone, and what is seen in the image and by callers.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -294,7 +294,7 @@ describe("symbol", () => {
 });
 
 describe("names", () => {
-  test("R203, R204: one file compiled twice: names do not tell them apart, an address does", async () => {
+  test("R203, R204: one file compiled twice: an address tells them apart", async () => {
     // mini-Xen says `a/domain.c` for one of its two; most builds would not
     const image = Buffer.from(readFileSync(inRoot("images/mini-xen/mini-xen")));
     const path = image.indexOf("\0a/domain.c\0") + 1;

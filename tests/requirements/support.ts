@@ -1,5 +1,5 @@
-// What the tests of requirements share: the raw sysctl as a guest would make it, and a hypervisor
-// between the client library and a machine that can interfere with what is asked.
+// What the tests of requirements share: the raw sysctl as a guest would make it, and a
+// hypervisor between the client library and a machine that can interfere with what is asked.
 
 import assert from "node:assert/strict";
 import * as abi from "../../host/abi.js";

@@ -1,5 +1,5 @@
-// The RFC's tool, message by message (requirements A10): exit codes, streams, the table, what upload
-// and the actions print. On real machine files.
+// The RFC's tool, message by message (requirements A10): exit codes, streams, the table, what
+// upload and the actions print. On real machine files.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -213,7 +213,7 @@ describe("console", () => {
     assert.match(out, / key 'x' \(ascii '78'\) => print splicing information$/m);
   });
 
-  test("R138, R139: one line per payload: id, state by name and number, the one before", async () => {
+  test("R138, R139: one line per payload: id, state, number, the one before", async () => {
     const s = await session();
     await s.run("upload", "a", XSA125);
     await s.run("upload", "bad", payload("too-small"));

@@ -1,5 +1,5 @@
-// The sysctl of the RFC as a guest meets it (requirements A6): numbers, order of checks, what is
-// written and what is not, by structures in the guest's own memory.
+// The sysctl of the RFC as a guest meets it (requirements A6): numbers, order of checks, what
+// is written and what is not, by structures in the guest's own memory.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -197,7 +197,7 @@ describe("GET and LIST", () => {
     return b;
   };
 
-  test("R106, R112: version 0 and index 0 first; the answer counts, `nr` is what is left", async () => {
+  test("R106, R112: from version 0, index 0; `nr` becomes what is left", async () => {
     const { machine } = await three();
     const first = list(machine, 0, 2);
     assert.deepEqual([first.rc, first.op.nr, first.op.idx], [2, 1, 0]);
