@@ -3,7 +3,7 @@
 
 import * as abi from "./abi.js";
 import type { Core } from "./core.js";
-import type { PayloadInfo } from "./map.js";
+import { type PayloadInfo, payloadSymbolAt } from "./map.js";
 import {
   type ImageSymbol,
   type SymbolSource,
@@ -21,6 +21,8 @@ export interface MachineInfo {
   readonly payloadVersion: number;
   /** Virtual time since boot. */
   readonly timeNs: bigint;
+  /** How long CPUs stood still in the last rendezvous for a patch, in virtual time. */
+  readonly stopNs: bigint;
   /** Instructions retired by all CPUs. */
   readonly retired: bigint;
   readonly seed: bigint;
@@ -91,6 +93,7 @@ export function readInfo(core: Core): MachineInfo {
     payloads: number(abi.INFO_PAYLOADS),
     payloadVersion: number(abi.INFO_PAYLOAD_VERSION),
     timeNs: wide(abi.INFO_TIME_NS),
+    stopNs: wide(abi.INFO_STOP_NS),
     retired: wide(abi.INFO_RETIRED),
     seed: wide(abi.INFO_SEED),
     framesUsed: number(abi.INFO_FRAMES_USED),
@@ -112,6 +115,7 @@ export function symbolSource(core: Core): SymbolSource {
     count: () => core.invoke("hv_symbol_count") >>> 0,
     at: (va) => core.invoke("hv_symbol_at", va),
     info: (index) => readSymbol(core, index),
+    payloadSymbol: (va) => payloadSymbolAt(core, va),
     lookup(name) {
       const bytes = new TextEncoder().encode(name);
       if (bytes.length === 0 || bytes.length > abi.IO_WINDOW_SIZE) return { count: 0, indices: [] };

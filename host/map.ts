@@ -2,6 +2,8 @@
 
 import * as abi from "./abi.js";
 import type { Core } from "./core.js";
+import { readLivepatchMap } from "./livepatch_map.js";
+import type { PayloadSymbol } from "./symbols.js";
 import { decodeId } from "./sysctl.js";
 
 /** How a place was changed. */
@@ -64,6 +66,7 @@ const id = (record: DataView, offset: number): string =>
 export function readMap(core: Core): Patched[] {
   const count = core.invoke("hv_map_count") >>> 0;
   const patched = Array.from({ length: count }, (_, i) => readPatched(core, i));
+  patched.push(...readLivepatchMap(core));
   return patched.sort((a, b) => Number(a.va - b.va) || Number(a.order - b.order));
 }
 
@@ -109,4 +112,41 @@ export function readPayloads(core: Core): PayloadInfo[] {
       order: wide(abi.PAYLOAD_INFO_ORDER),
     };
   });
+}
+
+/** A payload's own symbol that covers an address: of several the one that begins last. */
+export function payloadSymbolAt(core: Core, va: bigint): PayloadSymbol | undefined {
+  const count = core.invoke("hv_payload_count") >>> 0;
+  for (let i = 0; i < count; i++) {
+    if (core.invoke("hv_payload_get", i) < 0) return undefined;
+    const record = core.record();
+    if (va < record.getBigUint64(abi.PAYLOAD_INFO_BASE_VA, true)) continue;
+    const symbol = coveringSymbol(core, record, va);
+    if (symbol) return { ...symbol, owner: id(record, abi.PAYLOAD_INFO_ID) };
+  }
+  return undefined;
+}
+
+function coveringSymbol(
+  core: Core,
+  payload: DataView,
+  va: bigint,
+): Omit<PayloadSymbol, "owner"> | undefined {
+  const count = payload.getUint32(abi.PAYLOAD_INFO_SYMBOLS, true);
+  const off = payload.getUint32(abi.PAYLOAD_INFO_SYMBOLS_OFF, true);
+  if (count === 0) return undefined;
+  const table = core.view(off, count * abi.PAYLOAD_SYMBOL_RECORD);
+  let best: { start: bigint; nameOff: number } | undefined;
+  for (let at = 0; at < table.byteLength; at += abi.PAYLOAD_SYMBOL_RECORD) {
+    const start = table.getBigUint64(at + abi.PAYLOAD_SYMBOL_VA, true);
+    const size = table.getBigUint64(at + abi.PAYLOAD_SYMBOL_LENGTH, true);
+    if (va < start || va >= start + size || (best && start < best.start)) continue;
+    best = { start, nameOff: table.getUint32(at + abi.PAYLOAD_SYMBOL_NAME_OFF, true) };
+  }
+  if (!best) return undefined;
+  return { name: cString(core.memory(), best.nameOff), offset: va - best.start };
+}
+
+function cString(memory: Uint8Array, off: number): string {
+  return new TextDecoder().decode(memory.slice(off, memory.indexOf(0, off)));
 }

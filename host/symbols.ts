@@ -34,7 +34,21 @@ export interface SymbolSource {
   lookup(name: string): { readonly count: number; readonly indices: readonly number[] };
   /** Index of the symbol at or below an address, -1 for none. */
   at(va: bigint): number;
+  /** The symbol of a payload that covers an address (R196). */
+  payloadSymbol(va: bigint): PayloadSymbol | undefined;
 }
+
+/** A symbol that a payload brought. */
+export interface PayloadSymbol {
+  /** Id of the payload. */
+  readonly owner: string;
+  readonly name: string;
+  /** Of the address from the symbol. */
+  readonly offset: bigint;
+}
+
+const named = (name: string, offset: bigint): string =>
+  offset === 0n ? name : `${name}+0x${offset.toString(16)}`;
 
 /** What a user wrote, taken apart. */
 export interface SymbolExpression {
@@ -96,13 +110,15 @@ export class Symbols implements Iterable<ImageSymbol> {
     return { symbol, offset: va - symbol.va };
   }
 
-  /** `do_xen_version+0x10` of an address; undefined when no symbol is near. */
+  /**
+   * `do_xen_version+0x10` of an address, `fixed_version+0x10 [payload]` of one in a payload;
+   * undefined when no symbol is near.
+   */
   nameOf(va: bigint): string | undefined {
     const near = this.at(va);
-    if (!near) return undefined;
-    return near.offset === 0n
-      ? near.symbol.name
-      : `${near.symbol.name}+0x${near.offset.toString(16)}`;
+    if (near) return named(near.symbol.name, near.offset);
+    const symbol = this.source.payloadSymbol(va);
+    return symbol && `${named(symbol.name, symbol.offset)} [${symbol.owner}]`;
   }
 
   /**

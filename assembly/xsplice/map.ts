@@ -29,6 +29,8 @@ import {
   PAYLOAD_INFO_RW_SIZE,
   PAYLOAD_INFO_SIZE,
   PAYLOAD_INFO_STATUS,
+  PAYLOAD_INFO_SYMBOLS,
+  PAYLOAD_INFO_SYMBOLS_OFF,
   PAYLOAD_INFO_TEXT_SIZE,
   XEN_XSPLICE_ID_SIZE,
 } from "../abi";
@@ -121,6 +123,8 @@ export function write_payload(to_off: usize, index: u32): bool {
   store<u64>(to_off, p.apply_order, PAYLOAD_INFO_ORDER);
   store<u32>(to_off, pages_of(p), PAYLOAD_INFO_PAGES);
   store<u32>(to_off, p.cmd, PAYLOAD_INFO_CMD);
+  store<u32>(to_off, <u32>p.symbols_off, PAYLOAD_INFO_SYMBOLS_OFF);
+  store<u32>(to_off, p.symbols_count, PAYLOAD_INFO_SYMBOLS);
   memory.copy(to_off + PAYLOAD_INFO_NAME, p.name_off, XEN_XSPLICE_ID_SIZE);
   return true;
 }

@@ -4,7 +4,13 @@
 // In frames of their own, sorted by nothing: a payload has few symbols and they are searched by
 // hash.
 
-import { ENOMEM } from "../abi";
+import {
+  ENOMEM,
+  PAYLOAD_SYMBOL_LENGTH,
+  PAYLOAD_SYMBOL_NAME_OFF,
+  PAYLOAD_SYMBOL_RECORD,
+  PAYLOAD_SYMBOL_VA,
+} from "../abi";
 import { SHF_MERGE, SHN_LORESERVE, STB_LOCAL, STT_FILE, STT_SECTION, Sym } from "../hv/elf";
 import { alloc_frames, OWNER_PAYLOAD, pages_for } from "../hv/frames";
 import { refuse } from "../hv/refusal";
@@ -38,6 +44,15 @@ export class PayloadSymbol {
 }
 export const PAYLOAD_SYMBOL_SIZE: usize = 32;
 if (offsetof<PayloadSymbol>() != PAYLOAD_SYMBOL_SIZE) ERROR("PayloadSymbol is 32 bytes");
+if (<usize>PAYLOAD_SYMBOL_RECORD != PAYLOAD_SYMBOL_SIZE)
+  ERROR("the border's record is PayloadSymbol");
+if (PAYLOAD_SYMBOL_VA != offsetof<PayloadSymbol>("va"))
+  ERROR("the border's record is PayloadSymbol");
+if (
+  PAYLOAD_SYMBOL_LENGTH != offsetof<PayloadSymbol>("size") ||
+  PAYLOAD_SYMBOL_NAME_OFF != offsetof<PayloadSymbol>("name_off")
+)
+  ERROR("the border's record is PayloadSymbol");
 
 
 @inline

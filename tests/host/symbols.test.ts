@@ -21,6 +21,10 @@ const source: SymbolSource = {
   count: () => TABLE.length,
   info: (index) => TABLE[index] as ImageSymbol,
   at: (va) => TABLE.findLastIndex((entry) => entry.va <= va && va < entry.va + entry.room),
+  payloadSymbol: (va) =>
+    va >= 0x900000n && va < 0x900010n
+      ? { owner: "p", name: "new_code", offset: va - 0x900000n }
+      : undefined,
   lookup(text) {
     const [file, name] = text.includes("#") ? text.split("#") : [undefined, text];
     const indices = TABLE.map((_, i) => i).filter((i) => {
@@ -85,4 +89,11 @@ describe("symbol expressions", () => {
       TABLE.map((entry) => entry.name),
     );
   });
+});
+
+test("an address in a payload has the payload's own symbol, and says whose (R196)", () => {
+  const symbols = new Symbols(source);
+  assert.equal(symbols.nameOf(0x900000n), "new_code [p]");
+  assert.equal(symbols.nameOf(0x90000fn), "new_code+0xf [p]");
+  assert.equal(symbols.nameOf(0x900010n), undefined);
 });
