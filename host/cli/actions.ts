@@ -79,7 +79,7 @@ export class Attempt {
 
   constructor(
     private readonly ctx: Context,
-    private readonly machine: Pick<Machine, "run">,
+    private readonly machine: Pick<Machine, "run"> & Partial<Pick<Machine, "info">>,
     private readonly control: Client,
     private readonly name: ActionName,
     private readonly id: string,
@@ -186,8 +186,12 @@ export class Attempt {
     return 0;
   }
 
-  private figures(): { instructions: string; time_ns: string } {
-    return { instructions: hex(this.spent.instructions), time_ns: hex(this.spent.timeNs) };
+  /** What it took; CPUs stand still for what changes code only. */
+  private figures(): { instructions: string; time_ns: string; stop_ns?: string } {
+    const spent = { instructions: hex(this.spent.instructions), time_ns: hex(this.spent.timeNs) };
+    const stops = this.executed && (this.name === "apply" || this.name === "revert");
+    const stopNs = stops ? this.machine.info?.().stopNs : undefined;
+    return stopNs === undefined ? spent : { ...spent, stop_ns: hex(stopNs) };
   }
 
   private failed(error: XenError): number {

@@ -1,5 +1,6 @@
 // `info`: what the machine is and has.
 
+import { readLivepatches } from "../livepatch_map.js";
 import type { Machine } from "../machine.js";
 import type { Command } from "./command.js";
 import type { Context } from "./context.js";
@@ -8,6 +9,8 @@ import { columns, hex, hexBytes } from "./format.js";
 export function showInfo(ctx: Context, machine: Machine): void {
   const info = machine.info();
   const buildId = hexBytes(info.buildId);
+  const today = machine.inside(readLivepatches).length;
+  const payloads = today === 0 ? "" : `, and ${today} of today's format`;
   const kib = (frames: number): string => `${frames * 4} KiB`;
   const rows = [
     ["image", machine.label],
@@ -17,7 +20,7 @@ export function showInfo(ctx: Context, machine: Machine): void {
     ["payload area", `${hex(info.payloadStart)}-${hex(info.payloadEnd)}`],
     ["CPUs", `${info.cpus}`],
     ["symbols", `${info.symbols}`],
-    ["payloads", `${info.payloads}`],
+    ["payloads", `${info.payloads}${payloads}`],
     ["virtual time", `${info.timeNs} ns`],
     ["RAM used", `${kib(info.framesUsed)}, ${kib(info.framesFree)} free`],
   ];
@@ -29,6 +32,7 @@ export function showInfo(ctx: Context, machine: Machine): void {
     cpus: info.cpus,
     symbols: info.symbols,
     payloads: info.payloads,
+    livepatches: today,
     time_ns: hex(info.timeNs),
     frames_used: info.framesUsed,
     frames_free: info.framesFree,

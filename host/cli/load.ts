@@ -66,9 +66,10 @@ async function jobsOf(
 }
 
 class Loader {
-  readonly done: { id: string; completion: Completion }[] = [];
+  readonly done: { id: string; completion: Completion; stopNs: bigint }[] = [];
 
   constructor(
+    private readonly machine: Machine,
     private readonly control: XenControl,
     private readonly timeMs: number,
   ) {}
@@ -84,7 +85,8 @@ class Loader {
       const { status, ...applied } = await this.control.applyAndWait(id, { timeMs });
       const instructions = checked.instructions + applied.instructions;
       const timeNs = checked.timeNs + applied.timeNs;
-      this.done.push({ id, completion: { id, status, instructions, timeNs } });
+      const { stopNs } = this.machine.info();
+      this.done.push({ id, completion: { id, status, instructions, timeNs }, stopNs });
       return undefined;
     } catch (error) {
       if (!(error instanceof XenError)) throw error;
@@ -126,7 +128,7 @@ export const command: Command = {
     const timeMs = optionNumber(options.time, "--time", 0xffff_ffff, 0);
     const machine = await ctx.changing();
     const jobs = await jobsOf(ctx, machine, paths, id);
-    const loader = new Loader(await ctx.control(machine), timeMs);
+    const loader = new Loader(machine, await ctx.control(machine), timeMs);
     const failed = await loader.all(jobs);
     if (failed) {
       const undone = loader.done.map((done) => done.id);
@@ -141,13 +143,16 @@ export const command: Command = {
       return 1;
     }
     for (const done of loader.done) ctx.print(`${done.id}: ${stateName(done.completion.status)}`);
-    const rows = loader.done.map(({ completion: { id, status, instructions, timeNs } }) => ({
-      id,
-      status: stateName(status),
-      code: status,
-      instructions: hex(instructions),
-      time_ns: hex(timeNs),
-    }));
+    const rows = loader.done.map(
+      ({ completion: { id, status, instructions, timeNs }, stopNs }) => ({
+        id,
+        status: stateName(status),
+        code: status,
+        instructions: hex(instructions),
+        time_ns: hex(timeNs),
+        stop_ns: hex(stopNs),
+      }),
+    );
     ctx.result(jobs.length === 1 ? rows[0] : rows);
     return 0;
   },

@@ -1,5 +1,6 @@
 // Places in the hypervisor as people write and read them: `do_xen_version+0x10`.
 
+import { readLivepatches } from "../livepatch_map.js";
 import type { Machine } from "../machine.js";
 import { hex } from "./format.js";
 
@@ -14,11 +15,17 @@ export function describe(machine: Machine, va: bigint): string {
   return symbol === "" ? hex(va) : `${hex(va)} (${symbol})`;
 }
 
-/** Id of the payload whose memory an address lies in; undefined for the image. */
+const PAGE = 4096n;
+
+const pages = (bytes: bigint): bigint => (bytes + PAGE - 1n) / PAGE;
+
+/** Id of the payload, of either format, that an address lies in; undefined for the image. */
 export function payloadAt(machine: Machine, va: bigint): string | undefined {
-  const page = 4096n;
-  return machine
-    .payloads()
-    .find((payload) => va >= payload.baseVa && va < payload.baseVa + BigInt(payload.pages) * page)
-    ?.id;
+  const payload = machine.payloads().find(({ baseVa, textSize, dataSize, rodataSize }) => {
+    const size = pages(textSize) + pages(dataSize) + pages(rodataSize);
+    return va >= baseVa && va < baseVa + size * PAGE;
+  });
+  if (payload) return payload.id;
+  const today = machine.inside(readLivepatches);
+  return today.find(({ textVa, textSize }) => va >= textVa && va < textVa + textSize)?.name;
 }

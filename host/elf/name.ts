@@ -1,5 +1,5 @@
-// A payload's own name (xsplice.name), read from the file: what `load` uses as id when none is
-// given (requirement K65), without loading anything.
+// What a payload's file tells without being loaded: whether it is one of the RFC's, and its own
+// name (xsplice.name), which `load` uses as id when none is given (requirement K65).
 
 import { R_64 } from "./constants.js";
 import { readElf } from "./reader.js";
@@ -20,4 +20,13 @@ export function payloadName(bytes: Uint8Array): string | undefined {
   const end = data.indexOf(0, at);
   const name = Buffer.from(data.subarray(at, end < 0 ? at : end)).toString("utf8");
   return name === "" ? undefined : name;
+}
+
+/** Whether a file is a payload of the RFC's format, as far as it can be read. */
+export function isRfcPayload(bytes: Uint8Array): boolean {
+  try {
+    return readElf(bytes).sections.some(({ name }) => name === ".xsplice");
+  } catch {
+    return false;
+  }
 }

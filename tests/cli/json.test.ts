@@ -119,6 +119,8 @@ describe("payloads", () => {
     ] as const) {
       const json = await value(command, "p");
       assert.deepEqual([json.id, json.status, json.code], ["p", status, code]);
+      // Only what changes code stops CPUs; in this machine nobody runs, so nobody stands still.
+      assert.equal(json.stop_ns, command === "check" ? undefined : "0x0");
       assert.deepEqual(await value("list"), [{ id: "p", status, code }]);
       if (command === "apply") await applied();
     }
@@ -135,8 +137,14 @@ describe("payloads", () => {
     );
     assert.match(String(patch.new), /^e9[0-9a-f]{8}$/);
     assert.match(String(patch.target), HEX);
-    const [jump] = (await value("disas", "do_xen_version", "1")) as unknown as Json[];
-    assert.equal(jump?.owner, "p");
+    const code = (await value("disas", "do_xen_version", "3")) as unknown as Json[];
+    assert.deepEqual([code[0]?.owner, code[0]?.stale], ["p", undefined]);
+    // K22: five bytes of the seven of a mov; the other two are not the instruction they look like.
+    assert.deepEqual([code[1]?.bytes, code[1]?.stale], ["ffff", true]);
+    assert.deepEqual([code[2]?.va, code[2]?.stale], ["0xffff82d080112fa5", undefined]);
+    // R196: the payload's code has the payload's names.
+    const [behind] = (await value("disas", String(patch.target), "1")) as unknown as Json[];
+    assert.deepEqual([behind?.symbol, behind?.owner], ["new_do_xen_version [p]", "p"]);
     const call = await value("hypercall", "xen_version", "9", "@1024", "--domain", "1");
     const [buffer = ""] = call.buffers as string[];
     assert.match(buffer, BYTES);

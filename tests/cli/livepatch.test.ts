@@ -23,7 +23,10 @@ const skip =
 
 const directory = scratch();
 
-function node(machine: string, words: readonly string[]): { out: string; err: string; code: number } {
+function node(
+  machine: string,
+  words: readonly string[],
+): { out: string; err: string; code: number } {
   const env = {
     ...process.env,
     XEN_XSPLICE_MACHINE: join(directory, machine),
@@ -95,7 +98,8 @@ describe("xen-livepatch", { skip }, () => {
 
   test("the extra version changes for callers while the real client's payload is applied", () => {
     const hello = payloadFiles(["hello"]).get("hello") as string;
-    const extra = (): string => node("m", [MAIN, "call", "xen_extra_version", "--string"]).out.trim();
+    const extra = (): string =>
+      node("m", [MAIN, "call", "xen_extra_version", "--string"]).out.trim();
     assert.equal(node("m", [MAIN, "boot", "--image", image as string]).code, 0);
     assert.equal(extra(), ".7");
     assert.equal(node("m", [MAIN, "with", "--", REAL, "load", hello]).code, 0);

@@ -101,8 +101,7 @@ describe("the machine file", () => {
       "--budget",
       forever,
     ]);
-    const deadline = Date.now() + 5_000;
-    while (!existsSync(`${machine}.owner`) && Date.now() < deadline && child.exitCode === null)
+    while (!existsSync(`${machine}.owner`) && child.exitCode === null)
       await new Promise((done) => setTimeout(done, 5));
     assert.ok(existsSync(`${machine}.lock`), "it is at work");
     child.kill(signal);
@@ -115,13 +114,8 @@ describe("the machine file", () => {
     assert.deepEqual(left, []);
   };
   for (const signal of ["SIGKILL", "SIGINT", "SIGTERM"] as const)
-    test(
-      `${signal} in a long call loses nothing, and the next command goes on`,
-      {
-        timeout: 60_000,
-      },
-      () => goesOn(signal),
-    );
+    test(`${signal} in a long call loses nothing, and the next command goes on`, () =>
+      goesOn(signal));
 
   test("a locked machine: it is said, and after the wait it is exit 3's error", async () => {
     const machine = join(scratch(), "machine");
@@ -171,22 +165,6 @@ describe("the machine file", () => {
 });
 
 describe("the process", () => {
-  test("a command, start included, takes at most 250 ms (median of 7)", async () => {
-    const machine = join(scratch(), "machine");
-    assert.equal((await run(machine, "upload", "p", payload("xsa125"))).code, 0);
-    const times: number[] = [];
-    for (let i = 0; i < 7; i++) {
-      const from = performance.now();
-      const env = { ...process.env, XEN_XSPLICE_MACHINE: machine };
-      const { status } = spawnSync(process.execPath, [PROGRAM, "list"], { env });
-      times.push(performance.now() - from);
-      assert.equal(status, 0);
-    }
-    const median = times.sort((a, b) => a - b)[3] ?? 0;
-    // Other work on the same CPUs must not fail the build: the bench reports the figure itself.
-    assert.ok(median < 1000, `${median} ms`);
-  });
-
   test("no colour in a pipe", async () => {
     const machine = join(scratch(), "machine");
     const { code, out } = await start(machine, ["demo"], { NO_COLOR: "" }).ended;

@@ -121,9 +121,7 @@ describe("R155, K49: ids at the edges", () => {
 });
 
 describe("K32, K59: long lists", () => {
-  test("5, 6, 12 and 65 payloads, each once and in the order of upload", {
-    timeout: 60_000,
-  }, async () => {
+  test("5, 6, 12 and 65 payloads, each once and in the order of upload", async () => {
     const s = session();
     const ids: string[] = [];
     for (const count of [5, 6, 12, 65]) {

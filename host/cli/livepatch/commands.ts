@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import * as abi from "../../abi.js";
-import { strerror } from "../../errno.js";
+import { errnoName, strerror } from "../../errno.js";
 import { XenError } from "../../error.js";
 import { LivepatchControl } from "../../livepatch.js";
 import type { Context } from "../context.js";
@@ -65,10 +65,23 @@ async function upload(ctx: Context, name: string, file: string): Promise<number>
     new LivepatchControl(machine, ctx.domain).upload(name, payload);
   } catch (error) {
     ctx.print("failed");
-    return exitOf(sayError(ctx, error));
+    return exitOf(await uploadError(ctx, payload, error));
   }
   ctx.print("completed");
   return 0;
+}
+
+/** A payload of the RFC's format lacks much of what this door wants: that is not what to say. */
+async function uploadError(ctx: Context, payload: Uint8Array, error: unknown): Promise<number> {
+  const code = sayError(ctx, error);
+  const { isRfcPayload } = await import("../../elf/name.js");
+  if (!isRfcPayload(payload)) return code;
+  const message = "The payload is in the RFC's format, not in that of today's Xen.";
+  const hint = "Upload it with `xen-xsplice`.";
+  ctx.say(`xen-livepatch: ${message} ${hint}`);
+  const errno = errnoName(code);
+  ctx.result({ error: { errno, code, reason: "foreign-format", message, hint } });
+  return code;
 }
 
 /** Upload and apply under the file's own name; undone when the apply fails. */
