@@ -1,6 +1,6 @@
-// The table R-number -> test of DESIGN.md, from the citations in the tests. A requirement is cited where
-// a test pins it, as R96 or in a short range like R31-R33. `node scripts/requirements.mjs` rewrites the
-// table; a test holds that it is current and that nothing is missing without a reason.
+// The table R-number -> test of DESIGN.md, from the citations in the tests. A requirement is cited
+// where a test pins it, as R96 or in a short range like R31-R33. `node scripts/requirements.mjs`
+// rewrites the table; a test holds that it is current and that nothing is missing without a reason.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,8 +13,9 @@ const LONGEST_RANGE = 8;
 
 /** Kinds: M must, S should, T to do or "if needed", I behaviour of the RFC's skeleton. */
 const KINDS = {
-  M: "1-8 10-12 21-28 30-54 56-69 72-77 79-81 84-90 92-96 100 103 105-108 115-120 124-128 137 141 152 " +
-    "176-183 185-186 192 200-204 206-226",
+  M:
+    "1-8 10-12 21-28 30-54 56-69 72-77 79-81 84-90 92-96 100 103 105-108 115-120 124-128 137 " +
+    "141 152 176-183 185-186 192 200-204 206-226",
   S: "9 14-17 19-20 29 55 70-71 175 187-189 193-194 197-199 205",
   T: "13 18 78 91 136 184 190-191 195-196",
   I: "82-83 97-99 101-102 104 109-114 121-123 129-135 138-140 142-151 153-174",
@@ -22,7 +23,6 @@ const KINDS = {
 
 /** What no test shows, and why. */
 const LEFT_OUT = {
-  R18: "a log for measured boot: the RFC only names the problem (order changes the hash) and asks for nothing",
   R20: "a cost that the RFC accepts: nothing to require",
   R205: "the cover letter's list of future work; its parts are requirements of their own",
 };
@@ -75,7 +75,8 @@ export function table() {
     return row.reason ?? "—";
   };
   const lines = requirements().map((row) => `| ${row.id} | ${row.kind} | ${where(row)} |`);
-  return ["| requirement | kind | shown by (below `tests/`), or why not |", "|---|---|---|", ...lines].join("\n");
+  const head = "| requirement | kind | shown by (below `tests/`), or why not |";
+  return [head, "|---|---|---|", ...lines].join("\n");
 }
 
 /** DESIGN.md with the present table in it. */

@@ -179,7 +179,7 @@ describe("orders", () => {
   });
 });
 
-/** `size` bytes of the banner from `at` on become `fill`; with `old`: if they are as they are now. */
+/** `size` bytes of the banner from `at` on become `fill`; with `old`: if they are as now. */
 function stripe(b: Bench, at: number, size: number, fill: number, old: boolean) {
   const whole = Number(b.machine.symbols.find("console_banner")[0]?.size);
   const place = (content: Uint8Array): Place => ({
