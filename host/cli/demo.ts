@@ -13,6 +13,7 @@ import { XenControl } from "../xc.js";
 import { optionNumber } from "./arguments.js";
 import type { Command } from "./command.js";
 import type { Context } from "./context.js";
+import { underLoad } from "./demo_load.js";
 import { codeLines } from "./disas.js";
 import { hex, spacedBytes, stateName } from "./format.js";
 import { dumpLines } from "./peek.js";
@@ -202,6 +203,7 @@ export const command: Command = {
     await prepare(tour, payload);
     await patch(tour);
     await takeBack(tour, before);
+    await underLoad(tour, payload, cpus);
     const failed = tour.steps.filter(({ ok }) => !ok);
     ctx.print("");
     ctx.print(failed.length === 0 ? "All of it held." : `${failed.length} steps did not hold.`);

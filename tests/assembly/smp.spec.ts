@@ -1,0 +1,4 @@
+// Entry: many CPUs: interrupts, the stack check's search, guests' programs.
+
+import "./hv/interrupt.spec";
+import "./hv/stack_scan.spec";
