@@ -1,5 +1,5 @@
-// `verify`: the verdict about payloads, for people, for scripts (--json) and for CI (--sarif). Needs
-// no machine.
+// `verify`: the verdict about payloads, for people, for scripts (--json) and for CI (--sarif).
+// Needs no machine.
 
 import { createRequire } from "node:module";
 import type { PatchRow, VerifyRow } from "../verify/row.js";

@@ -176,8 +176,8 @@ function readRelas(
   return all.filter((rela) => rela !== undefined);
 }
 
-/** Reads headers, sections, symbols and RELA tables. `lenient`: relocations that point outside are left
- *  out, as a loader may pass over them. */
+/** Reads headers, sections, symbols and RELA tables. `lenient`: relocations that point outside are
+ *  left out, as a loader may pass over them. */
 export function readElf(bytes: Uint8Array, { lenient = false } = {}): ElfFile {
   checkHeader(bytes);
   const v = view(bytes);

@@ -1,5 +1,5 @@
-// What a payload has left behind in the hypervisor after it was reverted and unloaded: its hooks may
-// have stored pointers to itself, or changed variables.
+// What a payload has left behind in the hypervisor after it was reverted and unloaded: its hooks
+// may have stored pointers to itself, or changed variables.
 
 import type { Machine } from "../machine.js";
 import type { Checkpoint } from "./checkpoint.js";
@@ -21,7 +21,7 @@ function word(
       id: "pointer-survives-unload",
       severity: "error",
       place,
-      message: `${name || hex(va)} still points into the payload (${hex(now)}) after it is unloaded.`,
+      message: `${name || hex(va)} still points into the payload (${hex(now)}) after unloading.`,
       hint: "Take the pointer back in an unload hook.",
     };
   }

@@ -1,5 +1,6 @@
-// Payloads of one call that get into each other's way: findings, not verdicts, because each is judged
-// alone. Everything is looked up by key, so that a thousand payloads take no longer than they are.
+// Payloads of one call that get into each other's way: findings, not verdicts, because each is
+// judged alone. Everything is looked up by key, so that a thousand payloads take no longer than
+// they are.
 
 import type { Finding, Judged } from "./row.js";
 
@@ -94,7 +95,7 @@ export function fights(judged: readonly Judged[]): Finding[][] {
       id: "symbol-clash",
       severity: "warning",
       place: key,
-      message: `It defines the symbol ${key}, and so does ${files}: the second is refused (EEXIST).`,
+      message: `It defines ${key}, and so does ${files}: the second is refused (EEXIST).`,
       hint: "Give local symbols names of their own, or strip them.",
     }),
   );

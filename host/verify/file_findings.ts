@@ -1,5 +1,5 @@
-// Findings from a payload's file and the hypervisor together: what it refers to, what nothing refers
-// to, what Xen will pass over.
+// Findings from a payload's file and the hypervisor together: what it refers to, what nothing
+// refers to, what Xen will pass over.
 
 import type { ElfFile } from "../elf/reader.js";
 import type { Machine } from "../machine.js";
@@ -10,7 +10,8 @@ import { type Finding, hex, type SymbolRow } from "./row.js";
 /** More of one kind are counted, not told. */
 const MANY = 16;
 
-/** The symbol that a name means to Xen: the plain name of a global one, `file#name` of a static one. */
+/** The symbol that a name means to Xen: the plain name of a global one, `file#name` of a static
+ *  one. */
 function lookUp(machine: Machine, name: string): ImageSymbol | undefined {
   const found = machine.symbols.find(name);
   return name.includes("#") ? found[0] : (found.find(({ bind }) => bind !== "local") ?? found[0]);
@@ -75,7 +76,7 @@ function duplicatedData(machine: Machine, file: ElfFile): Finding[] {
         severity: "warning" as const,
         place: name,
         message:
-          `The payload has a copy of the variable ${plain} of its own; the rest of the hypervisor ` +
+          `The payload has a copy of the variable ${plain} of its own; the rest of Xen ` +
           `goes on using the one at ${hex(other.va)}.`,
         hint: `Refer to it as an undefined symbol: ${other.file ? `${other.file}#` : ""}${plain}.`,
       },

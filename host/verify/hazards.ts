@@ -202,7 +202,7 @@ const KINDS: readonly (readonly [number, string, Severity, string, string])[] = 
     abi.HAZARD_EXPECT_BOOT_SITE,
     "expectation-boot-dependent",
     "warning",
-    "The expected bytes cover an instruction that boot replaces depending on CPU and options: the " +
+    "The expected bytes cover an instruction that boot replaces by CPU and options: the " +
       "payload matches some hosts only.",
     "Shorten the expectation, or build one payload per kind of host.",
   ],
@@ -219,7 +219,8 @@ const BY_BIT: ReadonlyMap<number, Kind> = new Map(
   KINDS.map(([bit, id, severity, message, hint]) => [bit, { id, severity, message, hint }]),
 );
 
-/** Those that the core does not tell per function, and those about init symbols, which need the file. */
+/** Those that the core does not tell per function, and those about init symbols, which need the
+ *  file. */
 const OF_FILE = new Set([abi.HAZARD_INIT_SYMBOL]);
 
 export const HAZARD_KINDS: readonly Kind[] = [...BY_BIT.values()];

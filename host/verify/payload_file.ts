@@ -1,6 +1,6 @@
-// What a payload's file tells beyond what the hypervisor does with it: notes, the symbols it needs, the
-// names it brings, which of its functions anything refers to. A file that cannot be read so far
-// has no such view; why it is bad is the hypervisor's to say.
+// What a payload's file tells beyond what the hypervisor does with it: notes, the symbols it
+// needs, the names it brings, which of its functions anything refers to. A file that cannot be
+// read so far has no such view; why it is bad is the hypervisor's to say.
 
 import * as elf from "../elf/constants.js";
 import { FileError } from "../elf/error.js";
@@ -176,7 +176,8 @@ export function unknownSections(file: ElfFile): string[] {
   );
 }
 
-/** The payload's functions when its code is loaded at `base`: sections one after the other, aligned. */
+/** The payload's functions when its code is loaded at `base`: sections one after the other,
+ *  aligned. */
 export function functionsAt(file: ElfFile, base: bigint): Map<bigint, string> {
   const starts = new Map<number, bigint>();
   let end = base;

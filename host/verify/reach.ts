@@ -43,7 +43,7 @@ function neverReached(references: References, place: Place, into: readonly Refer
       severity: "warning",
       place: `${name} (${hex(start)})`,
       message:
-        `Nothing in the hypervisor calls, jumps to or points to ${name}: the compiler has put its ` +
+        `Nothing in the hypervisor calls, jumps to or points to ${name}: the compiler put its ` +
         "code into its callers, and the new function is never reached.",
       hint: "Patch the functions that it was inlined into.",
     },

@@ -1,7 +1,7 @@
-// Who reaches what in a hypervisor image, by looking at every byte of it once: 4 bytes that would be the
-// displacement of a branch, and aligned words that are addresses. Finds too much, never too little,
-// so that nothing found means that nothing is there. Init code and data count too: what they
-// registered at boot is still used.
+// Who reaches what in a hypervisor image, by looking at every byte of it once: 4 bytes that would
+// be the displacement of a branch, and aligned words that are addresses. Finds too much, never too
+// little, so that nothing found means that nothing is there. Init code and data count too: what
+// they registered at boot is still used.
 
 import type { Machine } from "../machine.js";
 
@@ -43,8 +43,8 @@ export interface Reference {
   readonly to: bigint;
 }
 
-/** Bytes that stand before a displacement which leads to code: call, jmp, the second byte of jcc, and
- *  ModRM of rip-relative operands. */
+/** Bytes that stand before a displacement which leads to code: call, jmp, the second byte of jcc,
+ *  and ModRM of rip-relative operands. */
 const LEADS = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte === 0xe8 || byte === 0xe9 || (byte & 0xf0) === 0x80 || (byte & 0xc7) === 0x05 ? 1 : 0,
 );

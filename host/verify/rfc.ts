@@ -1,5 +1,5 @@
-// The RFC's door: a payload with a `.xsplice` section goes through the RFC's sysctls: upload, check,
-// apply, revert, unload. What the first one that fails says is the verdict.
+// The RFC's door: a payload with a `.xsplice` section goes through the RFC's sysctls: upload,
+// check, apply, revert, unload. What the first one that fails says is the verdict.
 
 import { XenError } from "../error.js";
 import type { Machine } from "../machine.js";

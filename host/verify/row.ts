@@ -1,13 +1,14 @@
-// What `verify` says about a payload: one row per payload and image. The fields up to `findings` are
-// the contract of the command line; schema/verify.schema.json describes all of them.
+// What `verify` says about a payload: one row per payload and image. The fields up to `findings`
+// are the contract of the command line; schema/verify.schema.json describes all of them.
 
-/** `danger`: Xen would crash or hang (`code` is the errno it is refused with here), or would accept the
- *  payload and do damage (`code` is 0). */
+/** `danger`: Xen would crash or hang (`code` is the errno it is refused with here), or would
+ *  accept the payload and do damage (`code` is 0). */
 export type Verdict = "ok" | "refused" | "danger";
 
 export type Step = "upload" | "check" | "apply" | "revert" | "unload";
 
-/** `error`: what is damaged. `warning`: what an author did not want. `note`: what is good to know. */
+/** `error`: what is damaged. `warning`: what an author did not want. `note`: what is good to know.
+ *  */
 export type Severity = "error" | "warning" | "note";
 
 export interface Finding {

@@ -1,5 +1,6 @@
-// Today's door: a payload with .livepatch.funcs goes through the sysctls of Xen 4.17, as a toolstack
-// would send them: upload, apply, revert, unload. What the first one that fails says is the verdict.
+// Today's door: a payload with .livepatch.funcs goes through the sysctls of Xen 4.17, as a
+// toolstack would send them: upload, apply, revert, unload. What the first one that fails says is
+// the verdict.
 
 import * as abi from "../abi.js";
 import { XenError } from "../error.js";

@@ -1,6 +1,6 @@
-// `verify`: judges payloads against hypervisor images without a hypervisor: would each upload, apply,
-// revert and unload, what would it change, and what would nobody notice. The library's side of the
-// command; rows are in the order of the arguments, image by image.
+// `verify`: judges payloads against hypervisor images without a hypervisor: would each upload,
+// apply, revert and unload, what would it change, and what would nobody notice. The library's side
+// of the command; rows are in the order of the arguments, image by image.
 
 import { availableParallelism } from "node:os";
 import { type FileSource, readSource } from "../image.js";

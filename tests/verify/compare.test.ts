@@ -1,5 +1,5 @@
-// compare: a function and its replacement on the same machine state, in the library and as a command.
-// Issue 5, item 6; cli.md "compare".
+// compare: a function and its replacement on the same machine state, in the library and as a
+// command. Issue 5, item 6; cli.md "compare".
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// verify against the corpus that a real Xen 4.17.7 has judged (tests/oracle): the right class for each
-// case, the errno of what is refused, and every known danger in words. Issue 5, items 4 and 5.
+// verify against the corpus that a real Xen 4.17.7 has judged (tests/oracle): the right class for
+// each case, the errno of what is refused, and every known danger in words. Issue 5, items 4 and 5.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -1,5 +1,5 @@
-// verify on the embedded mini-Xen: the RFC's payloads, files that are none, several at once, the forms
-// of output. Issue 5, item 5; cli.md "verify".
+// verify on the embedded mini-Xen: the RFC's payloads, files that are none, several at once, the
+// forms of output. Issue 5, item 5; cli.md "verify".
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// As much of JSON Schema 2020-12 as schema/verify.schema.json uses. What it does not know fails, so that
-// the schema cannot outgrow it.
+// As much of JSON Schema 2020-12 as schema/verify.schema.json uses. What it does not know fails,
+// so that the schema cannot outgrow it.
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,7 @@
-// Which functions a call enters: recorded while somebody listens, one instruction at a time. Kept outside
-// of the machine: listening changes nothing in it. Branches as in the Intel SDM, vol. 2: call (e8, ff /2),
-// jmp (e9, ff /4), ret (c3, c2), which enters a function where a thunk has pushed its address.
+// Which functions a call enters: recorded while somebody listens, one instruction at a time. Kept
+// outside of the machine: listening changes nothing in it. Branches as in the Intel SDM, vol. 2:
+// call (e8, ff /2), jmp (e9, ff /4), ret (c3, c2), which enters a function where a thunk has
+// pushed its address.
 
 import { peek_off } from "../mem";
 import { symbol, symbol_at } from "../symbols";
@@ -56,7 +57,8 @@ function kind_of(opcode: u32): u32 {
   return byte == 0xc3 || byte == 0xc2 ? RETURNS : 0;
 }
 
-/** The instruction at `from` was executed, the next one is at `to`. `opcode`: what stood at `from`. */
+/** The instruction at `from` was executed, the next one is at `to`. `opcode`: what stood at
+ *  `from`. */
 function note(from: u64, to: u64, opcode: u32): void {
   const kind = kind_of(opcode);
   if (kind == 0 || count == TRACE_MAX) return;
