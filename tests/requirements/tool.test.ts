@@ -2,17 +2,19 @@
 // upload and the actions print. On real machine files.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import * as abi from "../../host/abi.js";
 import { createMachine } from "../../host/index.js";
 import { cli, type Output, payload, Session, scratch, variant } from "../cli/support.js";
 
 const XSA125 = payload("xsa125");
+const HOME = scratch();
 
 /** A session whose machine is there, so that no line says it was made. */
 async function session(): Promise<Session> {
-  const s = new Session(scratch());
+  const s = new Session(mkdtempSync(join(HOME, "s-")));
   assert.equal((await s.run("boot")).code, 0);
   return s;
 }
