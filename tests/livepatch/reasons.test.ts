@@ -264,6 +264,18 @@ describe("why today's payloads are refused", { skip }, () => {
     assert.equal(lastReason(), "lp-replace-hooks");
   });
 
+  test("REPLACE where the one beneath cannot be reverted: it stays, nothing is applied", () => {
+    client.upload("stays", payloads.read("base/acthook_norevert_einval.livepatch"));
+    client.upload("new", payloads.read("base/modinfo.livepatch"));
+    assert.equal(client.action("stays", abi.LIVEPATCH_ACTION_APPLY), 0);
+    machine.run();
+    assert.equal(client.action("new", abi.LIVEPATCH_ACTION_REPLACE), 0);
+    machine.run();
+    assert.deepEqual(client.get("new"), { found: true, state: 1, rc: -abi.EINVAL });
+    assert.deepEqual(client.get("stays"), { found: true, state: 2, rc: -abi.EINVAL });
+    assert.equal(reasonOf("new"), "lp-replace-revert");
+  });
+
   test("names, twins, actions under way", () => {
     const hello = payloads.read("base/hello.livepatch");
     assert.equal(client.upload("a", hello), 0);
