@@ -1,5 +1,5 @@
-// Findings that neither Xen nor the build tools report, each on a payload made for it: corpus payloads
-// with a few bytes changed. Issue 5, item 5.
+// Findings that neither Xen nor the build tools report, each on a payload made for it: corpus
+// payloads with a few bytes changed. Issue 5, item 5.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
