@@ -1,6 +1,6 @@
-// Reason codes: why an operation was refused (requirements.md, table D2). Stable numbers, read by both
-// compilers. The host derives the printed name from the constant's: REASON_OLD_CODE is `old-code`.
-// Append only; never renumber.
+// Reason codes: why an operation was refused (requirements.md, table D2). Stable numbers, read by
+// both compilers. The host derives the printed name from the constant's: REASON_OLD_CODE is
+// `old-code`. Append only; never renumber.
 
 export const REASON_NONE = 0;
 // any operation
@@ -18,7 +18,7 @@ export const REASON_ID_EXISTS = 12;
 export const REASON_PAYLOAD_EXISTS = 13;
 export const REASON_NO_MEMORY = 14;
 export const REASON_PREEMPTED = 15;
-export const REASON_FOREIGN_FORMAT = 16; // today's .livepatch payload at the RFC's door, or the reverse
+export const REASON_FOREIGN_FORMAT = 16; // today's payload at the RFC's door, or the reverse
 // upload: ELF, one per check
 export const REASON_ELF_TRUNCATED = 20;
 export const REASON_ELF_MAGIC = 21;
@@ -70,7 +70,7 @@ export const REASON_UNKNOWN_CMD = 85;
 export const REASON_WRONG_STATE = 86;
 export const REASON_BUSY = 87;
 export const REASON_STILL_APPLIED = 88;
-export const REASON_STILL_REFERENCED = 89; // UNLOAD: a pointer into the payload is left in the image or on a stack
+export const REASON_STILL_REFERENCED = 89; // UNLOAD: a pointer into it is left somewhere
 export const REASON_INFO_BUFFER = 90;
 // check
 export const REASON_BUILD_ID = 100;
@@ -200,7 +200,7 @@ export const HAZARD_DISTANCE_EDGE = 24;
 export const HAZARD_DATA_REAPPLY = 25; // writable data: cannot be applied a second time
 export const HAZARD_EXPECT_BOOT_SITE = 26; // expected bytes that boot may have patched
 export const HAZARD_ALREADY_PATCHED = 27; // another payload's bytes were there
-export const HAZARD_REPLACE_DIRTY = 28; // REPLACE brought back a payload that must not be re-applied
+export const HAZARD_REPLACE_DIRTY = 28; // REPLACE brought back what must not be re-applied
 export const HAZARD_STUCK_PROGRESS = 29; // EBUSY left rc = -EAGAIN
 
 // --- where: what kind of thing `index` counts (Refusal.place) ---------------------------------

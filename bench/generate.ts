@@ -1,5 +1,5 @@
-// Images and payloads of any size: an x86-64 ELF executable with `count` functions of 16 bytes, each
-// returning its number, and a payload that replaces all of them.
+// Images and payloads of any size: an x86-64 ELF executable with `count` functions of 16 bytes,
+// each returning its number, and a payload that replaces all of them.
 
 import { BUILD_ID, buildPayload, trampoline } from "../tests/engine/payload.js";
 

@@ -190,9 +190,7 @@ export class LivepatchControl {
   }
 }
 
-type Arrays = Readonly<
-  Record<"status" | "name" | "len" | "metadata" | "metadataLen", Uint8Array>
->;
+type Arrays = Readonly<Record<"status" | "name" | "len" | "metadata" | "metadataLen", Uint8Array>>;
 
 /** Names and metadata stand one after the other, without gaps. */
 function decodeBatch(count: number, arrays: Arrays) {

@@ -4,7 +4,14 @@
 import { ENOMEM, PERM_R } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
 import {
-  Nhdr, NHDR_SIZE, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE, SHT_NOTE, phdr_at, shdr_at,
+  Nhdr,
+  NHDR_SIZE,
+  NT_GNU_BUILD_ID,
+  PT_LOAD,
+  PT_NOTE,
+  SHT_NOTE,
+  phdr_at,
+  shdr_at,
 } from "./elf";
 import { alloc_frames, OWNER_IMAGE } from "./frames";
 import { BUILD_ID_MAX, BUILD_ID_OFF, header, Header } from "./header";
@@ -17,6 +24,7 @@ import { find_symbol, match_count, symbol } from "./symbols";
 import { ascii } from "./text";
 
 const PAGE_MASK: u64 = ~(<u64>PAGE_SIZE - 1);
+
 @inline
 function page_up(va: u64): u64 {
   return (va + (PAGE_SIZE - 1)) & PAGE_MASK;
@@ -70,7 +78,8 @@ export function known_symbol(name: string): u64 {
   return index < 0 || match_count() != 1 ? 0 : symbol(index).va;
 }
 
-/** Tells the image its own id, as Xen's version.c finds it out while it boots (livepatch-today 7.4):
+/**
+ * Tells the image its own id, as Xen's version.c finds it out while it boots (livepatch-today 7.4):
  *  where it is and how long. What is handed over lies in the note that was found. */
 function tell_build_id(): void {
   const pointer = known_symbol("common/version.c#build_id_p");

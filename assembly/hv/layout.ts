@@ -8,7 +8,7 @@
 //   PAYLOADS    one record per payload                                        (xsplice/payload.ts)
 //   REFUSALS    last refusal per payload slot, then the ring of 16            (hv/refusal.ts)
 //   CONSOLE     console ring                                                  (hv/console.ts)
-//   KEYSTORE    DER certificates for signature checking                       (xsplice/signature.ts)
+//   KEYSTORE    DER certificates for signature checking                   (xsplice/signature.ts)
 //   EXTABLES    exception tables that payloads registered                     (hv/extable.ts)
 //   TASKLETS    deferred work                                                 (hv/tasklet.ts)
 //   BUGFRAMES   tables of bug frames that payloads registered                (hv/bugframes.ts)
@@ -22,8 +22,16 @@
 // staging, loaded), beside image and stacks. Untouched pages cost nothing.
 
 import {
-  CONSOLE_RING_SIZE, IO_SIZE, KEYSTORE_SIZE, NR_CPUS, NR_DOMAINS, NR_PAYLOADS, NR_REFUSALS,
-  NR_TASKLETS, PAGE_SIZE, STACK_SIZE,
+  CONSOLE_RING_SIZE,
+  IO_SIZE,
+  KEYSTORE_SIZE,
+  NR_CPUS,
+  NR_DOMAINS,
+  NR_PAYLOADS,
+  NR_REFUSALS,
+  NR_TASKLETS,
+  PAGE_SIZE,
+  STACK_SIZE,
 } from "./param";
 
 export const HEADER_OFF: usize = PAGE_SIZE;
@@ -69,7 +77,8 @@ export const TLB_SIZE: usize = TLB_ENTRIES * 16 * 3;
  *  older generation is never executed (the model of instruction-cache coherence). */
 export const CODE_GEN_OFF: usize = TLB_OFF + TLB_SIZE;
 export const CODE_GEN_SIZE: usize = NR_FRAMES * 4;
-export const DECODE_OFF: usize = (CODE_GEN_OFF + CODE_GEN_SIZE + (PAGE_SIZE - 1)) & ~(PAGE_SIZE - 1);
+const CODE_GEN_END: usize = CODE_GEN_OFF + CODE_GEN_SIZE;
+export const DECODE_OFF: usize = (CODE_GEN_END + (PAGE_SIZE - 1)) & ~(PAGE_SIZE - 1);
 export const DECODE_SIZE: usize = 0x01000000;
 export const SCRATCH_OFF: usize = DECODE_OFF + DECODE_SIZE;
 /** Refusal being written (first KiB), then work space of single operations. */
@@ -116,6 +125,7 @@ export const GUEST_DATA_VA: u64 = 0x0000000000600000;
  *  there. */
 export const MACHINE_LO_VA: u64 = STACKS_VA;
 export const MACHINE_HI_VA: u64 = 0xffff830100000000;
+
 
 @inline
 export function stack_base_va(cpu: u32): u64 {

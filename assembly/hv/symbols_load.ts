@@ -4,8 +4,19 @@
 import { ENOMEM } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
 import {
-  SHN_COMMON, SHN_LORESERVE, SHN_UNDEF, STB_GLOBAL, STB_LOCAL, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT,
-  STT_SECTION, STT_TLS, Sym, sym_at,
+  SHN_COMMON,
+  SHN_LORESERVE,
+  SHN_UNDEF,
+  STB_GLOBAL,
+  STB_LOCAL,
+  STT_FILE,
+  STT_FUNC,
+  STT_NOTYPE,
+  STT_OBJECT,
+  STT_SECTION,
+  STT_TLS,
+  Sym,
+  sym_at,
 } from "./elf";
 import { alloc_frames, free_frames, OWNER_IMAGE, OWNER_STAGING, pages_for } from "./frames";
 import { header } from "./header";
@@ -16,7 +27,12 @@ import { refuse } from "./refusal";
 import { first_region, region_at } from "./regions";
 import { radix_sort, SORT_RECORD } from "./sort";
 import {
-  name_hash, names_entries, NO_SYMBOL, SYMBOL_STRIDE, symbol, symbols_above,
+  name_hash,
+  names_entries,
+  NO_SYMBOL,
+  SYMBOL_STRIDE,
+  symbol,
+  symbols_above,
 } from "./symbols";
 import { name_length } from "./text";
 
@@ -51,7 +67,7 @@ function collect(f: ImageFile, records: usize): u32 {
     const record = records + <usize>n * SORT_RECORD;
     // All addresses are canonical and of the upper half: their top byte says nothing.
     store<u64>(record, (s.st_value << 8) | rank(s));
-    store<u64>(record, (<u64>(s.bind == STB_LOCAL ? file : 0) << 32) | <u64>i, 8);
+    store<u64>(record, ((<u64>(s.bind == STB_LOCAL ? file : 0)) << 32) | (<u64>i), 8);
     n++;
   }
   return n;
@@ -106,7 +122,7 @@ function measure(count: u32): void {
 /** Bits of a bucket number, so that a bucket holds about one name. */
 function names_shift(count: u32): u32 {
   let bits: u32 = 4;
-  while (bits < 24 && (<u32>1 << bits) < count) bits++;
+  while (bits < 24 && (<u32>1) << bits < count) bits++;
   return 32 - bits;
 }
 
@@ -118,17 +134,17 @@ function index_names(work: usize, spare: usize, count: u32): void {
     store<u64>(work + <usize>i * SORT_RECORD, i, 8);
   }
   const sorted = radix_sort(work, spare, <usize>count);
-  const buckets: u32 = <u32>1 << (32 - h.names_shift);
+  const buckets: u32 = (<u32>1) << (32 - h.names_shift);
   const base = <usize>h.names_off;
   const entries = base + names_entries(h.names_shift);
   let filled: u32 = 0; // buckets whose first entry is known
   for (let i: u32 = 0; i < count; i++) {
     const hash = <u32>load<u64>(sorted + <usize>i * SORT_RECORD);
-    for (; filled <= hash >> h.names_shift; filled++) store<u32>(base + (<usize>filled << 2), i);
-    store<u32>(entries + (<usize>i << 3), hash);
-    store<u32>(entries + (<usize>i << 3), load<u32>(sorted + <usize>i * SORT_RECORD, 8), 4);
+    for (; filled <= hash >> h.names_shift; filled++) store<u32>(base + ((<usize>filled) << 2), i);
+    store<u32>(entries + ((<usize>i) << 3), hash);
+    store<u32>(entries + ((<usize>i) << 3), load<u32>(sorted + <usize>i * SORT_RECORD, 8), 4);
   }
-  for (; filled <= buckets; filled++) store<u32>(base + (<usize>filled << 2), count);
+  for (; filled <= buckets; filled++) store<u32>(base + ((<usize>filled) << 2), count);
 }
 
 /** Frames for the tables. False: there are none. */
@@ -150,7 +166,7 @@ export function load_symbols(f: ImageFile): i32 {
   const pages = max<u32>(pages_for(<u64>f.symbols * SORT_RECORD), 1);
   const work = alloc_frames(2 * pages, OWNER_STAGING);
   if (work == 0) return refuse(ENOMEM, REASON_NO_MEMORY);
-  const spare = work + (<usize>pages << PAGE_SHIFT);
+  const spare = work + ((<usize>pages) << PAGE_SHIFT);
   const count = collect(f, work);
   if (!allocate(f, count)) return refuse(ENOMEM, REASON_NO_MEMORY);
   memory.copy(<usize>header().strings_off, f.strings, <usize>f.strings_size);

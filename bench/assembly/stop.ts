@@ -1,5 +1,5 @@
-// The core with a clock at the patch point: what it does while every CPU stands still is framed by two
-// bytes on the console, which the bench takes as time stamps.
+// The core with a clock at the patch point: what it does while every CPU stands still is framed by
+// two bytes on the console, which the bench takes as time stamps.
 
 import { install_work, WORK_XSPLICE } from "../../assembly/hv/hooks";
 import { give_up, run_at_patch_point } from "../../assembly/xsplice/work";

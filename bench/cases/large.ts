@@ -1,4 +1,5 @@
-// A payload of 10,000 functions: how long APPLY takes, and for how long of that the CPUs are stopped.
+// A payload of 10,000 functions: how long APPLY takes, and for how long of that the CPUs are
+// stopped.
 
 import { createMachine, type Machine, XenControl } from "../../host/index.js";
 import { compile } from "../compile.js";

@@ -1,5 +1,5 @@
-// `serve`: keeps a machine alive for many clients: programs linked with Xen's own libraries, run with
-// the shim preloaded. Ends at SIGINT or SIGTERM, and saves the machine then.
+// `serve`: keeps a machine alive for many clients: programs linked with Xen's own libraries, run
+// with the shim preloaded. Ends at SIGINT or SIGTERM, and saves the machine then.
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";

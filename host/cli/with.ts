@@ -1,5 +1,5 @@
-// `with -- <program> [arg…]`: runs an unmodified client of Xen's libraries against the machine in the
-// file, and ends with the program's own exit code.
+// `with -- <program> [arg…]`: runs an unmodified client of Xen's libraries against the machine in
+// the file, and ends with the program's own exit code.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

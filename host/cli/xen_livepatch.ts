@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The program `xen-livepatch`: the commands of Xen 4.17's tool on the machine in the file. In front of
-// the command it takes what a machine in a file needs: -m FILE, --json, --domain N.
+// The program `xen-livepatch`: the commands of Xen 4.17's tool on the machine in the file. In front
+// of the command it takes what a machine in a file needs: -m FILE, --json, --domain N.
 
 import { parseArgs } from "node:util";
 import { EXIT_USAGE } from "./command.js";

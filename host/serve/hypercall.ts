@@ -1,7 +1,7 @@
 // One hypercall of a client program, made by dom0 in the machine: what its structures point to is
-// carried into dom0's memory, the hypercall is made, and what it wrote is carried back. A pointer that
-// the client cannot read becomes one that dom0 cannot read either, so that the hypervisor gives its own
-// answer, in its own order.
+// carried into dom0's memory, the hypercall is made, and what it wrote is carried back. A pointer
+// that the client cannot read becomes one that dom0 cannot read either, so that the hypervisor
+// gives its own answer, in its own order.
 
 import * as abi from "../abi.js";
 import type { GuestBuffer } from "../guest.js";
@@ -62,7 +62,8 @@ async function sysctl(machine: Machine, memory: ClientMemory, va: bigint): Promi
   const pointers = sysctlPointers(new DataView(op.buffer));
   const inputs = await readInputs(new DataView(op.buffer), pointers, memory);
   let { result, written } = bounce(machine, op, pointers, inputs);
-  // A signature being verified (R100): the RFC's client would have to come back, today's never does.
+  // A signature being verified (R100): the RFC's client would have to come back, today's never
+  // does.
   for (let i = 0; i < RETRIES && result === -abi.EAGAIN; i++) {
     await machine.settled();
     ({ result, written } = bounce(machine, op, pointers, inputs));

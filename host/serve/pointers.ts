@@ -1,6 +1,7 @@
-// What a hypercall's structures point to. A client program's memory is not the domain's, so what the
-// hypervisor will read and write is carried across: as libxc's bounce buffers, with the layouts of
-// struct xen_sysctl (RFC A6; today's: livepatch in Xen 4.17's public/sysctl.h) and of xen_version.
+// What a hypercall's structures point to. A client program's memory is not the domain's, so what
+// the hypervisor will read and write is carried across: as libxc's bounce buffers, with the layouts
+// of struct xen_sysctl (RFC A6; today's: livepatch in Xen 4.17's public/sysctl.h) and of
+// xen_version.
 
 import * as abi from "../abi.js";
 

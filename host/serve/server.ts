@@ -1,6 +1,6 @@
-// Keeps a machine for client programs: each connects to a socket and makes hypercalls, one at a time in
-// the order in which they arrive. Between two of them the machine's clock follows the wall clock, as a
-// hypervisor's would: what an action left to be done is done while its client sleeps.
+// Keeps a machine for client programs: each connects to a socket and makes hypercalls, one at a
+// time in the order in which they arrive. Between two of them the machine's clock follows the wall
+// clock, as a hypervisor's would: what an action left to be done is done while its client sleeps.
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Machine } from "../machine.js";
@@ -84,7 +84,10 @@ class Client implements ClientMemory {
   }
 }
 
-/** Listens at `path`. @param onError told of a hypercall that failed by a fault of ours or the image's */
+/**
+ * Listens at `path`. @param onError told of a hypercall that failed by a fault of ours or the
+ * image's
+ */
 export async function serve(
   machine: Machine,
   path: string,

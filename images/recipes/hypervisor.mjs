@@ -5,11 +5,26 @@ import { basename, extname, join } from "node:path";
 
 /** Hypervisor C: no red zone (interrupts share the stack), no SSE, no GOT, no unwind tables. */
 export const CFLAGS = [
-  "-std=gnu11", "-O2", "-ffreestanding", "-fpie", "-fvisibility=hidden", "-mno-red-zone",
-  "-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none",
-  "-fno-asynchronous-unwind-tables", "-ffunction-sections", "-fdata-sections", "-fno-common",
-  "-fno-ident", "-fno-reorder-blocks-and-partition", "-fno-tree-loop-distribute-patterns",
-  "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
+  "-std=gnu11",
+  "-O2",
+  "-ffreestanding",
+  "-fpie",
+  "-fvisibility=hidden",
+  "-mno-red-zone",
+  "-mgeneral-regs-only",
+  "-fno-stack-protector",
+  "-fcf-protection=none",
+  "-fno-asynchronous-unwind-tables",
+  "-ffunction-sections",
+  "-fdata-sections",
+  "-fno-common",
+  "-fno-ident",
+  "-fno-reorder-blocks-and-partition",
+  "-fno-tree-loop-distribute-patterns",
+  "-Wall",
+  "-Wextra",
+  "-Wno-unused-parameter",
+  "-Werror",
 ];
 
 /** Files that show what one compiler option does to code. */
@@ -30,13 +45,27 @@ export function run(tool, args, cwd) {
 
 /** Object files in the order of their sources' names, which is the order of the symbol table. */
 function compileDirectory(root, directory, work) {
-  const sources = readdirSync(join(root, directory)).filter((f) => /\.[cS]$/.test(f)).sort();
+  const sources = readdirSync(join(root, directory))
+    .filter((f) => /\.[cS]$/.test(f))
+    .sort();
   return sources.map((file) => {
     const source = `${directory}/${file}`;
     const kind = extname(file) === ".S" ? "-asm" : "";
     const object = join(work, `${directory}_${basename(file, extname(file))}${kind}.o`);
-    run("gcc", [...CFLAGS, ...(OWN_FLAGS[source] ?? []), `-ffile-prefix-map=${root}=.`,
-      "-Iinclude", "-c", source, "-o", object], root);
+    run(
+      "gcc",
+      [
+        ...CFLAGS,
+        ...(OWN_FLAGS[source] ?? []),
+        `-ffile-prefix-map=${root}=.`,
+        "-Iinclude",
+        "-c",
+        source,
+        "-o",
+        object,
+      ],
+      root,
+    );
     return object;
   });
 }
@@ -50,21 +79,63 @@ export function buildMiniXen(images, work, out) {
   // Two files called domain.c: one of them says where it is from (requirements A14, R204).
   run("objcopy", ["--redefine-sym", "domain.c=a/domain.c", join(work, "arch_domain.o")], root);
   const linked = join(work, "mini-xen.elf");
-  run("ld", ["-static", "-no-pie", "-nostdlib", "-z", "max-page-size=4096", "-z", "noexecstack",
-    `--build-id=0x${BUILD_ID}`, "-T", "mini-xen.lds", "-o", linked, ...objects], root);
-  run("objcopy", [
-    ...ISLANDS.flatMap((name) => ["--rename-section", `.text.${name}=.text`]),
-    "--set-section-flags", ".rodata=alloc,load,readonly,data,contents",
-    ...INNER_SYMBOLS.flatMap((name) => ["--strip-symbol", name]),
-    linked, out,
-  ], root);
+  run(
+    "ld",
+    [
+      "-static",
+      "-no-pie",
+      "-nostdlib",
+      "-z",
+      "max-page-size=4096",
+      "-z",
+      "noexecstack",
+      `--build-id=0x${BUILD_ID}`,
+      "-T",
+      "mini-xen.lds",
+      "-o",
+      linked,
+      ...objects,
+    ],
+    root,
+  );
+  run(
+    "objcopy",
+    [
+      ...ISLANDS.flatMap((name) => ["--rename-section", `.text.${name}=.text`]),
+      "--set-section-flags",
+      ".rodata=alloc,load,readonly,data,contents",
+      ...INNER_SYMBOLS.flatMap((name) => ["--strip-symbol", name]),
+      linked,
+      out,
+    ],
+    root,
+  );
 }
 
-/** The functions that the benchmark runs in the interpreter and natively, as an image of their own. */
+/**
+ * The functions that the benchmark runs in the interpreter and natively, as an image of their own.
+ */
 export function buildKernels(images, work, out) {
   const root = join(images, "bench");
   const object = join(work, "kernels.o");
   run("gcc", [...CFLAGS, `-ffile-prefix-map=${root}=.`, "-c", "kernels.c", "-o", object], root);
-  run("ld", ["-static", "-no-pie", "-nostdlib", "-z", "max-page-size=4096", "-z", "noexecstack",
-    "--build-id=none", "-T", "kernels.lds", "-o", out, object], root);
+  run(
+    "ld",
+    [
+      "-static",
+      "-no-pie",
+      "-nostdlib",
+      "-z",
+      "max-page-size=4096",
+      "-z",
+      "noexecstack",
+      "--build-id=none",
+      "-T",
+      "kernels.lds",
+      "-o",
+      out,
+      object,
+    ],
+    root,
+  );
 }

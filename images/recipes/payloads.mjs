@@ -1,6 +1,7 @@
 /*
- * Recipe of the sample payloads. What a payload has to know of the hypervisor, addresses, sizes, call
- * sites, is looked up in the built mini-Xen with nm and objdump, as an author does with xen-syms.
+ * Recipe of the sample payloads. What a payload has to know of the hypervisor, addresses, sizes,
+ * call sites, is looked up in the built mini-Xen with nm and objdump, as an author does with
+ * xen-syms.
  */
 import { readdirSync, readFileSync, writeFileSync, existsSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -8,7 +9,8 @@ import { CFLAGS, run } from "./hypervisor.mjs";
 
 /** Symbols of an ELF file with a size: name, address, size; names that occur twice are left out. */
 function sizedSymbols(file) {
-  const rows = run("nm", ["-S", file]).split("\n")
+  const rows = run("nm", ["-S", file])
+    .split("\n")
     .map((line) => /^([0-9a-f]{16}) ([0-9a-f]{16}) [A-Za-z] ([A-Za-z_]\w*)$/.exec(line))
     .filter(Boolean)
     .map(([, va, size, name]) => ({ name, va, size: Number.parseInt(size, 16) }));
@@ -59,14 +61,18 @@ function stringAddress(file, text) {
 /** image.h: what payloads ask about mini-Xen. */
 function imageHeader(image) {
   const functions = disassemble(image);
-  const sites = callSites(functions, "account_tick")
-    .map(({ name, at }, i) => `X(${name}, ${at}, ${i})`);
-  const table = functions.get("vm_assist")
-    .map(({ text }) => /^lea .*# ([0-9a-f]{16})/.exec(text)).find(Boolean)[1];
+  const sites = callSites(functions, "account_tick").map(
+    ({ name, at }, i) => `X(${name}, ${at}, ${i})`,
+  );
+  const table = functions
+    .get("vm_assist")
+    .map(({ text }) => /^lea .*# ([0-9a-f]{16})/.exec(text))
+    .find(Boolean)[1];
   const text = "operation not permitted for this domain";
   return [
     ...sizedSymbols(image).flatMap(({ name, va, size }) => [
-      `#define ADDR_${name} 0x${va}`, `#define OLD_SIZE_${name} ${size}`,
+      `#define ADDR_${name} 0x${va}`,
+      `#define OLD_SIZE_${name} ${size}`,
     ]),
     `#define SITES_account_tick(X) ${sites.join(" ")}`,
     `#define ADDR_vm_assist_table 0x${table}`,
@@ -87,9 +93,16 @@ function sizesHeader(object) {
 function buildPayload(images, name, work, out) {
   const root = join(images, "payloads");
   const object = join(work, `${name}.o`);
-  const flags = [...CFLAGS, "-fno-partial-inlining",
-    "-Wno-missing-field-initializers", `-ffile-prefix-map=${images}=.`,
-    "-I../../include", "-I../mini-xen/include", "-I.", `-I${work}`];
+  const flags = [
+    ...CFLAGS,
+    "-fno-partial-inlining",
+    "-Wno-missing-field-initializers",
+    `-ffile-prefix-map=${images}=.`,
+    "-I../../include",
+    "-I../mini-xen/include",
+    "-I.",
+    `-I${work}`,
+  ];
   writeFileSync(join(work, "sizes.h"), sizesHeader());
   run("gcc", [...flags, "-c", `${name}.c`, "-o", object], root);
   writeFileSync(join(work, "sizes.h"), sizesHeader(object));
@@ -101,13 +114,22 @@ function buildPayload(images, name, work, out) {
     result = join(work, `${name}-joined.o`);
     run("ld", ["-r", "-T", `${name}.lds`, "-o", result, entry, object], root);
   }
-  run("objcopy", ["--remove-section", ".comment", "--remove-section", ".note.GNU-stack", result, out]);
+  run("objcopy", [
+    "--remove-section",
+    ".comment",
+    "--remove-section",
+    ".note.GNU-stack",
+    result,
+    out,
+  ]);
 }
 
 /** All payloads, by the names of their C files. */
 export function buildPayloads(images, work, image, out) {
   writeFileSync(join(work, "image.h"), imageHeader(image));
-  const sources = readdirSync(join(images, "payloads")).filter((f) => f.endsWith(".c")).sort();
+  const sources = readdirSync(join(images, "payloads"))
+    .filter((f) => f.endsWith(".c"))
+    .sort();
   return sources.map((file) => {
     const name = basename(file, ".c");
     buildPayload(images, name, work, join(out, `${name}.xsplice`));

@@ -1,6 +1,6 @@
 // `xen-livepatch` beside Debian's own binary of that name, which talks to the same kind of machine
-// through the shim: the same command lines, streams and exit codes. The real one is the reference; what
-// it prints is not kept here. Needs xen-syms, gcc, and the package xen-utils-4.17.
+// through the shim: the same command lines, streams and exit codes. The real one is the reference;
+// what it prints is not kept here. Needs xen-syms, gcc, and the package xen-utils-4.17.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,5 +1,5 @@
-// Payloads of today's format in the commands that show what is patched, and the two doors that send each
-// other's payloads on. Needs xen-syms, which the corpus was made for.
+// Payloads of today's format in the commands that show what is patched, and the two doors that send
+// each other's payloads on. Needs xen-syms, which the corpus was made for.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,6 +1,6 @@
 // apply, revert, unload and replace of `xen-livepatch`: one table, one course. GET first; then the
-// action with the tool's 30 ms; then 60 ms of the machine's time and one look, as the tool sleeps once.
-// Specification: the tool of Xen 4.17; exit codes 0, 1, and 2 for "ask again".
+// action with the tool's 30 ms; then 60 ms of the machine's time and one look, as the tool sleeps
+// once. Specification: the tool of Xen 4.17; exit codes 0, 1, and 2 for "ask again".
 
 import * as abi from "../../abi.js";
 import { strerror } from "../../errno.js";
