@@ -5,9 +5,10 @@
 // do. A hook that faults or does not come back would have brought the real hypervisor down.
 
 import { EFAULT, STOP_BUDGET, STOP_FAULT, STOP_GATE, STOP_RETURN, EBUSY } from "../../abi";
-import { enter_function } from "../../hv/call";
+import { is_free } from "../../hv/borrow";
+import { enter_function, leave_function } from "../../hv/call";
 import { advance } from "../../hv/clock";
-import { CPU_HYPERVISOR, CPU_IDLE, Cpu, cpu_at } from "../../hv/cpu";
+import { CPU_HYPERVISOR, Cpu, cpu_at } from "../../hv/cpu";
 import { enter_domain } from "../../hv/domain";
 import { fix_up } from "../../hv/fault";
 import { header } from "../../hv/header";
@@ -156,7 +157,7 @@ function execute(cpu: Cpu): u32 {
 
 function idle_cpu(): i32 {
   for (let id: u32 = 0; id < header().nr_cpus; id++) {
-    if (cpu_at(id).state == CPU_IDLE) return <i32>id;
+    if (is_free(cpu_at(id))) return <i32>id;
   }
   return -1;
 }
@@ -183,12 +184,11 @@ export function run_hook(p: Payload, kind: u32, entry: u32, quiesced: bool, doma
   const before = cpu.retired;
   const stop = execute(cpu);
   cpu.budget = cpu.retired - before;
-  cpu.stop = stop;
-  cpu.state = CPU_IDLE;
-  set_current(cpu, -1);
+  const rip = cpu.rip;
+  result = <i32>cpu.rax;
+  leave_function(cpu, stop);
   close_gates();
   enter_domain(domain, false);
-  result = <i32>cpu.rax;
   if (stop == STOP_RETURN) return 0;
   const hang = stop == STOP_BUDGET;
   const reason = hang ? REASON_XEN_HANG_HOOK : REASON_XEN_CRASH_HOOK_FAULT;
@@ -196,7 +196,7 @@ export function run_hook(p: Payload, kind: u32, entry: u32, quiesced: bool, doma
   const r = refusal();
   r.index2 = entry;
   r.cpu = cpu.id;
-  r.va = cpu.rip;
+  r.va = rip;
   r.va2 = stop == STOP_FAULT ? cpu.fault_va : va;
   r.value = stop == STOP_FAULT ? cpu.fault_vector : stop;
   return rc;
