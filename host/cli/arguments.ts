@@ -106,6 +106,11 @@ export function requireNumber(text: string, what: string): bigint {
   return value;
 }
 
+/** cac makes a list of an option that is given twice. */
+function refuseTwice(value: unknown, flag: string): void {
+  if (Array.isArray(value)) throw new UsageError(`${flag} is given ${value.length} times`);
+}
+
 /** A small number for an option, within limits. */
 export function optionNumber(
   value: string | boolean | undefined,
@@ -114,6 +119,7 @@ export function optionNumber(
   fallback: number,
 ): number {
   if (value === undefined) return fallback;
+  refuseTwice(value, flag);
   if (typeof value === "boolean") throw new UsageError(`${flag} needs a number`);
   const number = requireNumber(value, flag);
   if (value.startsWith("-") || number > BigInt(max))
@@ -123,6 +129,7 @@ export function optionNumber(
 
 /** An option that is a text, undefined when it is not given. */
 export function optionText(value: string | boolean | undefined, flag: string): string | undefined {
+  refuseTwice(value, flag);
   if (typeof value === "boolean") throw new UsageError(`${flag} needs a value`);
   return value;
 }

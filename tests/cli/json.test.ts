@@ -207,6 +207,8 @@ describe("errors and exit codes", () => {
     await failure(2, "check", "x", "--time", "-1");
     await failure(2, "boot", "--quiesce", "never");
     await failure(2, "disas", "do_xen_version", "0x1ffffffffffffffff");
+    await failure(2, "list", "-m", "a", "-m", "b"); // was an exception, exit 70
+    await failure(2, "check", "p", "--time", "1", "--time", "2");
     await failure(2, "pack", "x.o");
     await failure(2, "list", "--frob");
   });
