@@ -49,9 +49,17 @@ function next_event(end_ns: u64): u64 {
 /** CPU that the last run stopped at. */
 let stopped_cpu: u32 = 0;
 
+/** The end of a run in which nothing will happen any more. */
+function asleep(end_ns: u64): u32 {
+  if (end_ns == u64.MAX_VALUE) return STOP_IDLE;
+  skip_to(end_ns);
+  return STOP_TIME;
+}
+
 /** A machine with a workload. `settle`: only until nothing is pending. */
 function run_live(end_retired: u64, end_ns: u64, settle: bool): u32 {
   const h = header();
+  let awake_ns = h.time_ns;
   while (true) {
     keep_house();
     if (settle && !is_pending()) return STOP_IDLE;
@@ -59,9 +67,12 @@ function run_live(end_retired: u64, end_ns: u64, settle: bool): u32 {
     if (h.retired >= end_retired) return STOP_BUDGET;
     const cpu = pick_cpu();
     if (cpu == null) {
+      // Timers alone wake nobody: every CPU has crashed, or sleeps with interrupts off.
+      if (h.time_ns - awake_ns > UNBOUNDED) return asleep(end_ns);
       skip_to(next_event(end_ns));
       continue;
     }
+    awake_ns = h.time_ns;
     const left = min<u64>(end_retired - h.retired, end_ns - h.time_ns);
     stopped_cpu = cpu.id;
     if (run_quantum(cpu, min<u64>(next_quantum(), left)) == STOP_FAULT) return STOP_FAULT;
