@@ -29,7 +29,7 @@ import {
   REASON_XEN_CRASH_STILL_PATCHED,
 } from "../../reasons";
 import { is_payload, Payload } from "../payload";
-import { keep_refusal_today } from "./explain_today";
+import { errno_of, keep_refusal_today } from "./explain_today";
 import { check_expectations } from "./expect";
 import { func_at, name_refusal } from "./funcs";
 import { check_depends } from "./notes";
@@ -82,7 +82,7 @@ function pre_hook(p: Payload, kind: u32, domain: i32): i32 {
   if (rc == 0) {
     rc = hook_result();
     if (rc != 0) {
-      refuse(EINVAL, REASON_LP_HOOK_VETO);
+      refuse(errno_of(rc), REASON_LP_HOOK_VETO);
       refusal().value = <u64>rc;
       refusal().index = kind;
     }

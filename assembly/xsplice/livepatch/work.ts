@@ -49,7 +49,7 @@ import {
 import { hook_result, run_hook } from "./run_hook";
 import { say, say_count, say_finished, say_metadata, say_result } from "./say";
 import { apply_tail } from "./services";
-import { keep_refusal_today } from "./explain_today";
+import { errno_of, keep_refusal_today } from "./explain_today";
 
 /** Nanoseconds of an action that does not say. */
 const DEFAULT_TIMEOUT: u32 = 30000000;
@@ -66,7 +66,7 @@ function action_hook(p: Payload, kind: u32): i32 {
   if (rc != 0) return rc;
   const value = hook_result();
   if (value != 0) {
-    refuse(EINVAL, REASON_LP_HOOK_FAILED);
+    refuse(errno_of(value), REASON_LP_HOOK_FAILED);
   }
   return value;
 }
