@@ -1,6 +1,7 @@
-// The client library for today's live patching: the calls that libxenctrl 4.17 offers, over anything
-// that takes a struct xen_sysctl, normally a Machine. A refusal is a XenError. Unlike the RFC's, an action
-// asked for in the wrong state is answered with 0 and does nothing: look at the state.
+// The client library for today's live patching: the calls that libxenctrl 4.17 offers, over
+// anything that takes a struct xen_sysctl, normally a Machine. A refusal is a XenError. Unlike the
+// RFC's, an action asked for in the wrong state is answered with 0 and does nothing: look at the
+// state.
 
 import * as abi from "./abi.js";
 import { XenError } from "./error.js";
@@ -90,7 +91,9 @@ export class LivepatchControl {
     this.withName(name, (handle) => this.issue(actionOp(handle, cmd, timeoutNs, flags)));
   }
 
-  /** Lets the machine run until no action on the payload is under way; undefined when it is gone. */
+  /**
+   * Lets the machine run until no action on the payload is under way; undefined when it is gone.
+   */
   wait(name: string): LivepatchStatus | undefined {
     for (let ms = 0; ms < WAIT_MS; ms++) {
       try {
