@@ -38,7 +38,10 @@ import { set_keystore } from "./xsplice/keystore";
 import { map_count, write_map, write_payload } from "./xsplice/map";
 import { firmware_answer } from "./xsplice/signature_request";
 import {
-  livepatch_refusal, write_function, write_livepatch, write_site,
+  livepatch_refusal,
+  write_function,
+  write_livepatch,
+  write_site,
 } from "./xsplice/livepatch/info";
 import { payloads_count } from "./xsplice/livepatch/record";
 import { install_livepatch } from "./xsplice/livepatch/sysctl";
@@ -209,7 +212,7 @@ export function hv_symbol_lookup(len: u32): u32 {
   if (len > IO_SIZE) return 0;
   const count = find_symbols(IO_OFF, <usize>len);
   for (let i: u32 = 0; i < min<u32>(count, SYMBOL_MATCHES_MAX); i++) {
-    store<u32>(IO_OFF + (<usize>i << 2), match_at(i));
+    store<u32>(IO_OFF + ((<usize>i) << 2), match_at(i));
   }
   return count;
 }
@@ -260,7 +263,7 @@ export function hv_payload_get(index: u32): i32 {
 export function hv_keystore(len: u32): i32 {
   clear_refusal();
   const h = header();
-  if (<u64>len > <u64>h.staging_frames << 12) return refuse(EINVAL, REASON_BAD_ADDRESS);
+  if (<u64>len > (<u64>h.staging_frames) << 12) return refuse(EINVAL, REASON_BAD_ADDRESS);
   return set_keystore(<usize>h.staging_off, len);
 }
 /** The answer to a request of the import `firmware`: 0 or a REASON_SIG_*. */

@@ -3,8 +3,17 @@
 // frames run out, what is left is an empty machine, never half of one.
 
 import {
-  ABI_VERSION, BOOT_CPUS, BOOT_OPTIONS, BOOT_PAYLOAD_BASE, BOOT_QUIESCE, BOOT_SEED,
-  BOOT_WORKLOAD, EINVAL, ENOMEM, REGION_TEXT, STOP_RETURN,
+  ABI_VERSION,
+  BOOT_CPUS,
+  BOOT_OPTIONS,
+  BOOT_PAYLOAD_BASE,
+  BOOT_QUIESCE,
+  BOOT_SEED,
+  BOOT_WORKLOAD,
+  EINVAL,
+  ENOMEM,
+  REGION_TEXT,
+  STOP_RETURN,
 } from "../abi";
 import { REASON_BOOT_PARAMETER, REASON_NO_MEMORY, STEP_BOOT } from "../reasons";
 import { apply_alternatives } from "./alternatives";
@@ -41,8 +50,9 @@ export function wipe_machine(): void {
   for (let i: usize = 0; i < NR_FRAMES; i++) {
     const owner = load<u8>(OWNERS_OFF + i);
     const off = FRAMES_OFF + (i << PAGE_SHIFT);
-    const staged = off >= <usize>staging_off &&
-      off < <usize>staging_off + (<usize>staging_frames << PAGE_SHIFT);
+    const staged =
+      off >= <usize>staging_off &&
+      off < <usize>staging_off + ((<usize>staging_frames) << PAGE_SHIFT);
     if (owner != OWNER_FREE && !staged) free_frames(off, 1);
   }
   // The owner map stays; all records in front of it go.
@@ -137,7 +147,7 @@ function append(at: u32, byte: u32): u32 {
 
 function append_number(at: u32, value: u32): u32 {
   if (value >= 10) at = append_number(at, value / 10);
-  return append(at, 0x30 + value % 10);
+  return append(at, 0x30 + (value % 10));
 }
 
 /** "Xen 4.6-unstable-…": the image's own xen_major_version(), … called, as far as it has them. */

@@ -3,6 +3,7 @@
 
 import { header } from "./header";
 
+
 @inline
 export function time_ns(): u64 {
   return header().time_ns;

@@ -42,9 +42,9 @@ export function print_bytes(off: usize, len: usize): void {
 /** Hexadecimal without prefix, at least `digits` wide. */
 export function print_hex(value: u64, digits: u32 = 1): void {
   let width: u32 = 16;
-  while (width > 1 && width > digits && (value >> (<u64>(width - 1) * 4)) == 0) width--;
+  while (width > 1 && width > digits && value >> (<u64>(width - 1) * 4) == 0) width--;
   while (width-- != 0) {
-    const nibble = <u32>(value >> (<u64>width * 4)) & 15;
+    const nibble = (<u32>(value >> (<u64>width * 4))) & 15;
     print_byte(nibble < 10 ? 0x30 + nibble : 0x57 + nibble);
   }
 }

@@ -14,10 +14,25 @@ export const CPU_RIP: usize = 128;
 export const CPU_RFLAGS: usize = 136;
 export const CPU_ZERO: usize = 248;
 
+
 @unmanaged
 export class Cpu {
-  rax: u64; rcx: u64; rdx: u64; rbx: u64; rsp: u64; rbp: u64; rsi: u64; rdi: u64;
-  r8: u64; r9: u64; r10: u64; r11: u64; r12: u64; r13: u64; r14: u64; r15: u64;
+  rax: u64;
+  rcx: u64;
+  rdx: u64;
+  rbx: u64;
+  rsp: u64;
+  rbp: u64;
+  rsi: u64;
+  rdi: u64;
+  r8: u64;
+  r9: u64;
+  r10: u64;
+  r11: u64;
+  r12: u64;
+  r13: u64;
+  r14: u64;
+  r15: u64;
   rip: u64; // 128
   rflags: u64; // 136, complete whenever the CPU is not inside run_cpu
   fs_base: u64; // 144
@@ -34,7 +49,13 @@ export class Cpu {
   cstar: u64; // 232
   sfmask: u64; // 240
   zero: u64; // 248, always 0: stands for the base or index register that an address has not
-  cs: u16; ss: u16; ds: u16; es: u16; fs: u16; gs: u16; pad0: u32; // 256
+  cs: u16;
+  ss: u16;
+  ds: u16;
+  es: u16;
+  fs: u16;
+  gs: u16;
+  pad0: u32; // 256
   retired: u64; // 272: instructions retired by this CPU
   // Fault latch: valid after STOP_FAULT. rip still points at the faulting instruction.
   fault_vector: u32; // 280
@@ -60,7 +81,10 @@ export class Cpu {
   nmi_pending: u32; // 376
   borrowed: u32; // 380: does a call for the host; its own context is saved
   nmi_frame_va: u64; // 384: lowest word of the frame of the NMI in service, 0 none
-  irr0: u64; irr1: u64; irr2: u64; irr3: u64; // 392: interrupts requested, one bit a vector
+  irr0: u64;
+  irr1: u64;
+  irr2: u64;
+  irr3: u64; // 392: interrupts requested, one bit a vector
   excursion: u32; // 424: serves an interrupt although nothing else runs here
   serialised: u32; // 428: times it has gone on from a patch point
   result_rax: u64; // 432: of the last call
@@ -69,15 +93,20 @@ export class Cpu {
   crashed: u32; // 452: a fault that nothing expected; runs no more
 
   /** XMM registers, 16 bytes each, at 512. */
-  @inline get xmm_off(): usize { return changetype<usize>(this) + 512; }
+  @inline get xmm_off(): usize {
+    return changetype<usize>(this) + 512;
+  }
   /** The context of a borrowed CPU, at 1024. */
-  @inline get saved_off(): usize { return changetype<usize>(this) + 1024; }
+  @inline get saved_off(): usize {
+    return changetype<usize>(this) + 1024;
+  }
 }
 if (offsetof<Cpu>("rip") != CPU_RIP) ERROR("Cpu.rip");
 if (offsetof<Cpu>("rflags") != CPU_RFLAGS) ERROR("Cpu.rflags");
 if (offsetof<Cpu>("zero") != CPU_ZERO) ERROR("Cpu.zero");
 if (offsetof<Cpu>("id") != 304) ERROR("Cpu.id");
 if (offsetof<Cpu>() > 512) ERROR("Cpu reaches into its XMM registers");
+
 
 @inline
 export function cpu_at(id: u32): Cpu {

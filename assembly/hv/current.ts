@@ -28,6 +28,7 @@ const DOMID_IDLE: u16 = 0x7fff;
 /** Virtual pages set aside for one domain: two of its own, then one per CPU. */
 const STRIDE: u64 = (<u64>2 + NR_CPUS) << PAGE_SHIFT;
 
+
 @inline
 function block_va(domain: i32): u64 {
   return CURRENT_VA + STRIDE * <u64>(domain + 1);
@@ -62,7 +63,7 @@ function create_blocks(domain: i32): bool {
   }
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     const vcpu = off + ((<usize>2 + <usize>cpu) << PAGE_SHIFT);
-    store<u64>(off + PAGE_SIZE + (<usize>cpu << 3), vcpu_va(domain, cpu));
+    store<u64>(off + PAGE_SIZE + ((<usize>cpu) << 3), vcpu_va(domain, cpu));
     fill_vcpu(vcpu, vcpu_va(domain, cpu), cpu, va);
   }
   return true;

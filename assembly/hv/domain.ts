@@ -12,6 +12,7 @@ import { DOM0_RAM, DOMU_RAM, NR_DOMAINS, PAGE_SHIFT } from "./param";
 import { refusal, refuse } from "./refusal";
 import { EINVAL } from "../abi";
 
+
 @unmanaged
 export class Domain {
   present: u32;
@@ -25,6 +26,7 @@ export class Domain {
   domain_va: u64; // struct domain for image code (hv/current.ts)
 }
 if (offsetof<Domain>() > DOMAIN_SIZE) ERROR("Domain outgrows its slot");
+
 
 @inline
 export function domain_at(id: i32): Domain {

@@ -61,6 +61,7 @@ export const STT_GNU_IFUNC: u8 = 10;
 
 export const NT_GNU_BUILD_ID: u32 = 3;
 
+
 @unmanaged
 export class Ehdr {
   e_ident_lo: u64; // e_ident[16]: read its bytes with ident()
@@ -79,11 +80,19 @@ export class Ehdr {
   e_shnum: u16;
   e_shstrndx: u16;
 
-  @inline ident(i: usize): u8 { return load<u8>(changetype<usize>(this) + i); }
-  @inline get magic(): u32 { return <u32>this.e_ident_lo; }
+
+  @inline ident(i: usize): u8 {
+    return load<u8>(changetype<usize>(this) + i);
+  }
+
+
+  @inline get magic(): u32 {
+    return <u32>this.e_ident_lo;
+  }
 }
 export const EHDR_SIZE: usize = 64;
 if (offsetof<Ehdr>() != EHDR_SIZE) ERROR("Ehdr is 64 bytes");
+
 
 @unmanaged
 export class Shdr {
@@ -101,6 +110,7 @@ export class Shdr {
 export const SHDR_SIZE: usize = 64;
 if (offsetof<Shdr>() != SHDR_SIZE) ERROR("Shdr is 64 bytes");
 
+
 @unmanaged
 export class Phdr {
   p_type: u32;
@@ -115,6 +125,7 @@ export class Phdr {
 export const PHDR_SIZE: usize = 56;
 if (offsetof<Phdr>() != PHDR_SIZE) ERROR("Phdr is 56 bytes");
 
+
 @unmanaged
 export class Sym {
   st_name: u32;
@@ -124,11 +135,19 @@ export class Sym {
   st_value: u64;
   st_size: u64;
 
-  @inline get bind(): u8 { return this.st_info >> 4; }
-  @inline get type(): u8 { return this.st_info & 15; }
+
+  @inline get bind(): u8 {
+    return this.st_info >> 4;
+  }
+
+
+  @inline get type(): u8 {
+    return this.st_info & 15;
+  }
 }
 export const SYM_SIZE: usize = 24;
 if (offsetof<Sym>() != SYM_SIZE) ERROR("Sym is 24 bytes");
+
 
 @unmanaged
 export class Rela {
@@ -136,11 +155,19 @@ export class Rela {
   r_info: u64;
   r_addend: i64;
 
-  @inline get sym(): u32 { return <u32>(this.r_info >> 32); }
-  @inline get type(): u32 { return <u32>this.r_info; }
+
+  @inline get sym(): u32 {
+    return <u32>(this.r_info >> 32);
+  }
+
+
+  @inline get type(): u32 {
+    return <u32>this.r_info;
+  }
 }
 export const RELA_SIZE: usize = 24;
 if (offsetof<Rela>() != RELA_SIZE) ERROR("Rela is 24 bytes");
+
 
 @unmanaged
 export class Nhdr {
@@ -151,22 +178,31 @@ export class Nhdr {
 export const NHDR_SIZE: usize = 12;
 if (offsetof<Nhdr>() != NHDR_SIZE) ERROR("Nhdr is 12 bytes");
 
+
 @inline
 export function ehdr_at(off: usize): Ehdr {
   return changetype<Ehdr>(off);
 }
+
+
 @inline
 export function shdr_at(table_off: usize, index: usize): Shdr {
   return changetype<Shdr>(table_off + index * SHDR_SIZE);
 }
+
+
 @inline
 export function phdr_at(table_off: usize, index: usize): Phdr {
   return changetype<Phdr>(table_off + index * PHDR_SIZE);
 }
+
+
 @inline
 export function sym_at(table_off: usize, index: usize): Sym {
   return changetype<Sym>(table_off + index * SYM_SIZE);
 }
+
+
 @inline
 export function rela_at(table_off: usize, index: usize): Rela {
   return changetype<Rela>(table_off + index * RELA_SIZE);

@@ -10,12 +10,14 @@ import { NR_PAYLOADS } from "./param";
 
 const ENTRY_SIZE: u64 = 8;
 
+
 @unmanaged
 class Extable {
   va: u64; // 0: none
   end_va: u64;
 }
 if (offsetof<Extable>() != EXTABLE_SIZE) ERROR("Extable is 16 bytes");
+
 
 @inline
 function extable_at(owner: u32): Extable {
@@ -41,7 +43,8 @@ function relative(va: u64): u64 {
   for (let i: u64 = 0; i < 4; i++) {
     const off = peek_off(va + i);
     if (off == 0) return 0;
-    value |= <u32>load<u8>(off) << <u32>(8 * i);
+    const bits = <u32>load<u8>(off);
+    value |= bits << (<u32>i * 8);
   }
   return va + <u64>(<i64>(<i32>value));
 }

@@ -61,7 +61,7 @@ export function alloc_frames(count: u32, owner: u8): usize {
 export function free_frames(off: usize, count: u32): void {
   if (count == 0) return;
   const first = (off - FRAMES_OFF) >> PAGE_SHIFT;
-  memory.fill(off, 0, <usize>count << PAGE_SHIFT);
+  memory.fill(off, 0, (<usize>count) << PAGE_SHIFT);
   memory.fill(OWNERS_OFF + first, OWNER_FREE, <usize>count);
   if (<u32>first < header().frame_hint) header().frame_hint = <u32>first;
 }

@@ -3,6 +3,7 @@
 
 import { HEADER_OFF } from "./layout";
 
+
 @unmanaged
 export class Header {
   magic: u64;
@@ -96,7 +97,6 @@ export class Header {
 }
 if (offsetof<Header>() > 2048) ERROR("Header outgrows the first half of its page");
 
-
 export const BUILD_ID_MAX: u32 = 64;
 export const VERSION_MAX: u32 = 128;
 /** Copies, so that they can be told whatever becomes of the image's own bytes. */
@@ -104,6 +104,7 @@ export const BUILD_ID_OFF: usize = HEADER_OFF + 2048;
 export const VERSION_OFF: usize = BUILD_ID_OFF + <usize>BUILD_ID_MAX;
 /** Value of `magic` once an image is running: "xsplice\0". */
 export const HEADER_MAGIC: u64 = 0x006563696c707378;
+
 
 @inline
 export function header(): Header {

@@ -18,10 +18,11 @@ const operations = memory.data(1024);
 const keys = memory.data(1024);
 const key_texts = memory.data(1024);
 
+
 @inline
 function slot(table: usize, id: u32): usize {
   assert(id < HOOKS);
-  return table + (<usize>id << 2);
+  return table + ((<usize>id) << 2);
 }
 
 export function install_tasklet(id: u32, fn: (data: u32) => void): void {

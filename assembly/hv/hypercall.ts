@@ -32,48 +32,90 @@ export function boot_hypercalls(): void {
 /** Xen's name for a hypercall number (public/xen.h), without `do_`; empty when it has none. */
 function hypercall_name(nr: u64): string {
   switch (<u32>min<u64>(nr, 63)) {
-    case 0: return "do_set_trap_table";
-    case 1: return "do_mmu_update";
-    case 2: return "do_set_gdt";
-    case 3: return "do_stack_switch";
-    case 4: return "do_set_callbacks";
-    case 5: return "do_fpu_taskswitch";
-    case 6: return "do_sched_op_compat";
-    case 7: return "do_platform_op";
-    case 8: return "do_set_debugreg";
-    case 9: return "do_get_debugreg";
-    case 10: return "do_update_descriptor";
-    case 12: return "do_memory_op";
-    case 13: return "do_multicall";
-    case 14: return "do_update_va_mapping";
-    case 15: return "do_set_timer_op";
-    case 16: return "do_event_channel_op_compat";
-    case 17: return "do_xen_version";
-    case 18: return "do_console_io";
-    case 19: return "do_physdev_op_compat";
-    case 20: return "do_grant_table_op";
-    case 21: return "do_vm_assist";
-    case 22: return "do_update_va_mapping_otherdomain";
-    case 23: return "do_iret";
-    case 24: return "do_vcpu_op";
-    case 25: return "do_set_segment_base";
-    case 26: return "do_mmuext_op";
-    case 27: return "do_xsm_op";
-    case 28: return "do_nmi_op";
-    case 29: return "do_sched_op";
-    case 30: return "do_callback_op";
-    case 31: return "do_xenoprof_op";
-    case 32: return "do_event_channel_op";
-    case 33: return "do_physdev_op";
-    case 34: return "do_hvm_op";
-    case 36: return "do_domctl";
-    case 37: return "do_kexec_op";
-    case 38: return "do_tmem_op";
-    case 39: return "do_argo_op";
-    case 40: return "do_xenpmu_op";
-    case 41: return "do_dm_op";
-    case 48: return "do_mca";
-    default: return "";
+    case 0:
+      return "do_set_trap_table";
+    case 1:
+      return "do_mmu_update";
+    case 2:
+      return "do_set_gdt";
+    case 3:
+      return "do_stack_switch";
+    case 4:
+      return "do_set_callbacks";
+    case 5:
+      return "do_fpu_taskswitch";
+    case 6:
+      return "do_sched_op_compat";
+    case 7:
+      return "do_platform_op";
+    case 8:
+      return "do_set_debugreg";
+    case 9:
+      return "do_get_debugreg";
+    case 10:
+      return "do_update_descriptor";
+    case 12:
+      return "do_memory_op";
+    case 13:
+      return "do_multicall";
+    case 14:
+      return "do_update_va_mapping";
+    case 15:
+      return "do_set_timer_op";
+    case 16:
+      return "do_event_channel_op_compat";
+    case 17:
+      return "do_xen_version";
+    case 18:
+      return "do_console_io";
+    case 19:
+      return "do_physdev_op_compat";
+    case 20:
+      return "do_grant_table_op";
+    case 21:
+      return "do_vm_assist";
+    case 22:
+      return "do_update_va_mapping_otherdomain";
+    case 23:
+      return "do_iret";
+    case 24:
+      return "do_vcpu_op";
+    case 25:
+      return "do_set_segment_base";
+    case 26:
+      return "do_mmuext_op";
+    case 27:
+      return "do_xsm_op";
+    case 28:
+      return "do_nmi_op";
+    case 29:
+      return "do_sched_op";
+    case 30:
+      return "do_callback_op";
+    case 31:
+      return "do_xenoprof_op";
+    case 32:
+      return "do_event_channel_op";
+    case 33:
+      return "do_physdev_op";
+    case 34:
+      return "do_hvm_op";
+    case 36:
+      return "do_domctl";
+    case 37:
+      return "do_kexec_op";
+    case 38:
+      return "do_tmem_op";
+    case 39:
+      return "do_argo_op";
+    case 40:
+      return "do_xenpmu_op";
+    case 41:
+      return "do_dm_op";
+    case 48:
+      return "do_mca";
+    default:
+      return "";
   }
 }
 
@@ -105,7 +147,12 @@ function refuse_number(nr: u64): i32 {
 /** Makes hypercall `nr` of `domain` on an idle CPU. 0: cpu.stop and cpu.rax tell how it went; else
  *  -errno and nothing was run. `args_off`: `nargs` u64. */
 export function make_hypercall(
-  cpu: Cpu, domain: i32, nr: u64, args_off: usize, nargs: u32, budget: u64,
+  cpu: Cpu,
+  domain: i32,
+  nr: u64,
+  args_off: usize,
+  nargs: u32,
+  budget: u64,
 ): i32 {
   const entry = header().hypercall_entry_va;
   if (entry == 0 && nr == HYPERVISOR_SYSCTL) {

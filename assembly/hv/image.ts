@@ -25,6 +25,7 @@ import { ascii } from "./text";
 
 const PAGE_MASK: u64 = ~(<u64>PAGE_SIZE - 1);
 
+
 @inline
 function page_up(va: u64): u64 {
   return (va + (PAGE_SIZE - 1)) & PAGE_MASK;

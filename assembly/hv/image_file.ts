@@ -5,16 +5,53 @@
 
 import { EINVAL, EOPNOTSUPP } from "../abi";
 import {
-  PLACE_ELF_HEADER, PLACE_ELF_SECTION, PLACE_ELF_SEGMENT, PLACE_ELF_SYMBOL, REASON_ELF_HEADER,
-  REASON_ELF_MAGIC, REASON_ELF_SECTION_BOUNDS, REASON_ELF_SECTION_NAME, REASON_ELF_SECTION_TABLE,
-  REASON_ELF_SEGMENT, REASON_ELF_STRING_TABLE, REASON_ELF_SYMBOL, REASON_ELF_SYMBOL_TABLE,
-  REASON_ELF_TRUNCATED, REASON_ELF_UNSUPPORTED_CLASS, REASON_ELF_UNSUPPORTED_MACHINE,
-  REASON_ELF_UNSUPPORTED_TYPE, REASON_ELF_UNSUPPORTED_VERSION, REASON_IMAGE,
+  PLACE_ELF_HEADER,
+  PLACE_ELF_SECTION,
+  PLACE_ELF_SEGMENT,
+  PLACE_ELF_SYMBOL,
+  REASON_ELF_HEADER,
+  REASON_ELF_MAGIC,
+  REASON_ELF_SECTION_BOUNDS,
+  REASON_ELF_SECTION_NAME,
+  REASON_ELF_SECTION_TABLE,
+  REASON_ELF_SEGMENT,
+  REASON_ELF_STRING_TABLE,
+  REASON_ELF_SYMBOL,
+  REASON_ELF_SYMBOL_TABLE,
+  REASON_ELF_TRUNCATED,
+  REASON_ELF_UNSUPPORTED_CLASS,
+  REASON_ELF_UNSUPPORTED_MACHINE,
+  REASON_ELF_UNSUPPORTED_TYPE,
+  REASON_ELF_UNSUPPORTED_VERSION,
+  REASON_IMAGE,
 } from "../reasons";
 import {
-  EHDR_SIZE, EI_CLASS, EI_DATA, EI_VERSION, ELFCLASS64, ELFDATA2LSB, ELF_MAGIC, EM_X86_64, ET_DYN,
-  ET_EXEC, EV_CURRENT, Ehdr, PHDR_SIZE, PT_LOAD, Phdr, SHDR_SIZE, SHT_NOBITS, SHT_STRTAB,
-  SHT_SYMTAB, SYM_SIZE, Shdr, ehdr_at, is_inside, phdr_at, shdr_at, sym_at,
+  EHDR_SIZE,
+  EI_CLASS,
+  EI_DATA,
+  EI_VERSION,
+  ELFCLASS64,
+  ELFDATA2LSB,
+  ELF_MAGIC,
+  EM_X86_64,
+  ET_DYN,
+  ET_EXEC,
+  EV_CURRENT,
+  Ehdr,
+  PHDR_SIZE,
+  PT_LOAD,
+  Phdr,
+  SHDR_SIZE,
+  SHT_NOBITS,
+  SHT_STRTAB,
+  SHT_SYMTAB,
+  SYM_SIZE,
+  Shdr,
+  ehdr_at,
+  is_inside,
+  phdr_at,
+  shdr_at,
+  sym_at,
 } from "./elf";
 import { HYPERVISOR_VA, IMAGE_FILE_OFF, MACHINE_HI_VA, MACHINE_LO_VA } from "./layout";
 import { IMAGE_PAGES_MAX, PAGE_SHIFT, PAGE_SIZE, STRINGS_MAX, SYMBOLS_MAX } from "./param";
@@ -38,9 +75,17 @@ export class ImageFile {
   lo_va: u64; // lowest and one past the highest byte of all segments
   hi_va: u64;
 
-  @inline section_name(s: Shdr): usize { return this.names + <usize>s.sh_name; }
-  @inline section_name_limit(s: Shdr): usize { return <usize>(this.names_size - s.sh_name); }
+
+  @inline section_name(s: Shdr): usize {
+    return this.names + <usize>s.sh_name;
+  }
+
+
+  @inline section_name_limit(s: Shdr): usize {
+    return <usize>(this.names_size - s.sh_name);
+  }
 }
+
 
 @inline
 export function image_file(): ImageFile {
@@ -163,7 +208,7 @@ function check_segments(f: ImageFile): i32 {
     if (p.p_type != PT_LOAD || p.p_memsz == 0) continue;
     const rc = check_segment(f, p, i);
     if (rc != 0) return rc;
-    pages += ((p.p_memsz + (p.p_vaddr & (PAGE_SIZE - 1)) + (PAGE_SIZE - 1)) >> PAGE_SHIFT);
+    pages += (p.p_memsz + (p.p_vaddr & (PAGE_SIZE - 1)) + (PAGE_SIZE - 1)) >> PAGE_SHIFT;
     if (pages > IMAGE_PAGES_MAX) {
       return refused(REASON_ELF_SEGMENT, PLACE_ELF_SEGMENT, i, pages, IMAGE_PAGES_MAX);
     }

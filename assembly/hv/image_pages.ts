@@ -3,7 +3,14 @@
 // regions (section names), else from the segment. No page is ever both writable and executable.
 
 import {
-  EOPNOTSUPP, PERM_R, PERM_W, PERM_X, REGION_DATA, REGION_INIT, REGION_RODATA, REGION_TEXT,
+  EOPNOTSUPP,
+  PERM_R,
+  PERM_W,
+  PERM_X,
+  REGION_DATA,
+  REGION_INIT,
+  REGION_RODATA,
+  REGION_TEXT,
 } from "../abi";
 import { PLACE_ELF_SEGMENT, REASON_ELF_UNSUPPORTED_WX } from "../reasons";
 import { PT_LOAD, phdr_at } from "./elf";
@@ -29,6 +36,7 @@ const HAS_INIT: u32 = 1 << REGION_INIT;
 const DROP: u32 = 0x100;
 const WX: u32 = 0x200;
 
+
 @unmanaged
 class Range {
   lo_va: u64;
@@ -37,6 +45,7 @@ class Range {
 }
 const RANGES_OFF: usize = IMAGE_FILE_OFF + 0x100;
 const RANGES: u32 = 5;
+
 
 @inline
 function range(i: u32): Range {
@@ -97,7 +106,7 @@ function zero_init(va: u64): void {
 function drop(va: u64, count: u32): void {
   const root = <usize>header().hv_root;
   for (let i: u32 = 0; i < count; i++) {
-    const entry = walk(root, va + (<u64>i << PAGE_SHIFT));
+    const entry = walk(root, va + ((<u64>i) << PAGE_SHIFT));
     if (entry != 0) free_frames(<usize>(entry & PAGE_MASK), 1);
   }
   unmap_pages(root, va, count);

@@ -11,6 +11,7 @@ import { PAGE_SHIFT, PAGE_SIZE } from "./param";
 const ENTRY_PERMS: u64 = PAGE_SIZE - 1;
 const TABLE: u64 = PERM_R; // an inner entry only has to be non-zero
 
+
 @inline
 function slot(table: usize, va: u64, level: u32): usize {
   return table + <usize>(((va >> (12 + 9 * level)) & 511) << 3);
@@ -43,7 +44,7 @@ function entry_slot(root: usize, va: u64, create: bool): usize {
       if (!create) return 0;
       const frame = alloc_frames(1, OWNER_PAGETABLE);
       if (frame == 0) return 0;
-      entry = <u64>frame | TABLE;
+      entry = (<u64>frame) | TABLE;
       store<u64>(at, entry);
     }
     table = <usize>(entry & ~ENTRY_PERMS);
@@ -55,14 +56,14 @@ function entry_slot(root: usize, va: u64, create: bool): usize {
 export function map_pages(root: usize, va: u64, off: usize, count: u32, perms: u32): bool {
   assert((perms & (PERM_W | PERM_X)) != (PERM_W | PERM_X));
   for (let i: u32 = 0; i < count; i++) {
-    const at = entry_slot(root, va + (<u64>i << PAGE_SHIFT), true);
+    const at = entry_slot(root, va + ((<u64>i) << PAGE_SHIFT), true);
     if (at == 0) {
       unmap_pages(root, va, i);
       // Tables made on the way to the page that failed.
-      prune(root, va + (<u64>i << PAGE_SHIFT));
+      prune(root, va + ((<u64>i) << PAGE_SHIFT));
       return false;
     }
-    store<u64>(at, <u64>(off + (<usize>i << PAGE_SHIFT)) | <u64>perms);
+    store<u64>(at, (<u64>(off + ((<usize>i) << PAGE_SHIFT))) | (<u64>perms));
   }
   flush_tlb();
   return true;
@@ -72,7 +73,7 @@ export function map_pages(root: usize, va: u64, off: usize, count: u32, perms: u
  *  exactly. */
 export function unmap_pages(root: usize, va: u64, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
-    const page_va = va + (<u64>i << PAGE_SHIFT);
+    const page_va = va + ((<u64>i) << PAGE_SHIFT);
     const at = entry_slot(root, page_va, false);
     if (at == 0) continue;
     bump_code(load<u64>(at));
@@ -114,11 +115,11 @@ function prune(root: usize, va: u64): void {
 export function protect_pages(root: usize, va: u64, count: u32, perms: u32): void {
   assert((perms & (PERM_W | PERM_X)) != (PERM_W | PERM_X));
   for (let i: u32 = 0; i < count; i++) {
-    const at = entry_slot(root, va + (<u64>i << PAGE_SHIFT), false);
+    const at = entry_slot(root, va + ((<u64>i) << PAGE_SHIFT), false);
     assert(at != 0 && load<u64>(at) != 0);
     const entry = load<u64>(at);
     bump_code(entry);
-    store<u64>(at, (entry & ~ENTRY_PERMS) | <u64>perms);
+    store<u64>(at, (entry & ~ENTRY_PERMS) | (<u64>perms));
   }
   flush_tlb();
 }

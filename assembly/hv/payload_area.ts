@@ -68,7 +68,7 @@ export function find_payload_va(pages: u32): u64 {
       run = 0;
       continue;
     }
-    if (++run == <u64>pages + 1) return va - (<u64>pages - 1 << PAGE_SHIFT);
+    if (++run == <u64>pages + 1) return va - ((<u64>pages - 1) << PAGE_SHIFT);
   }
   return 0;
 }

@@ -32,21 +32,26 @@ export class Refusal {
     return changetype<usize>(this) + 64;
   }
 
+
   @inline get other_off(): usize {
     return changetype<usize>(this) + 104;
   }
+
 
   @inline get name_off(): usize {
     return changetype<usize>(this) + 144;
   }
 
+
   @inline get found_off(): usize {
     return changetype<usize>(this) + 272;
   }
 
+
   @inline get expected_off(): usize {
     return changetype<usize>(this) + 304;
   }
+
 
   @inline get bytes_count(): u32 {
     return load<u32>(changetype<usize>(this), 336);
@@ -55,12 +60,14 @@ export class Refusal {
     store<u32>(changetype<usize>(this), n, 336);
   }
 
+
   @inline get candidate_count(): u32 {
     return load<u32>(changetype<usize>(this), 344);
   }
   set candidate_count(n: u32) {
     store<u32>(changetype<usize>(this), n, 344);
   }
+
 
   @inline candidate_off(i: u32): usize {
     return changetype<usize>(this) + 352 + ((<usize>i) << 3);

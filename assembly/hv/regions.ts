@@ -4,12 +4,16 @@
 // sorted by address.
 
 import {
-  EINVAL, ENOMEM, REGION_DATA, REGION_INIT, REGION_NONE, REGION_RODATA, REGION_TEXT,
+  EINVAL,
+  ENOMEM,
+  REGION_DATA,
+  REGION_INIT,
+  REGION_NONE,
+  REGION_RODATA,
+  REGION_TEXT,
 } from "../abi";
 import { PLACE_ELF_SECTION, REASON_ELF_SECTION_TABLE, REASON_NO_MEMORY } from "../reasons";
-import {
-  SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHT_NOBITS, Shdr, shdr_at,
-} from "./elf";
+import { SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE, SHT_NOBITS, Shdr, shdr_at } from "./elf";
 import { alloc_frames, free_frames, OWNER_IMAGE, OWNER_STAGING, pages_for } from "./frames";
 import { header } from "./header";
 import { ImageFile } from "./image_file";
@@ -20,6 +24,7 @@ import { name_length, starts_with } from "./text";
 /** Bytes of a section's name that are kept. */
 const REGION_NAME: usize = 24;
 
+
 @unmanaged
 export class Region {
   va: u64;
@@ -27,10 +32,13 @@ export class Region {
   kind: u32; // REGION_*
   section: u32;
   // 24: section name, cut to REGION_NAME bytes, NUL-padded
-  @inline get name_off(): usize { return changetype<usize>(this) + 24; }
+  @inline get name_off(): usize {
+    return changetype<usize>(this) + 24;
+  }
 }
 const REGION_SIZE: usize = 48;
 if (offsetof<Region>() + REGION_NAME != REGION_SIZE) ERROR("Region is 48 bytes");
+
 
 @inline
 export function region_at(i: u32): Region {
@@ -56,6 +64,7 @@ function kind_of_section(f: ImageFile, s: Shdr): u32 {
   if (starts_with(name, limit, ".bss")) return REGION_DATA;
   return kind_by_flags(s);
 }
+
 
 @inline
 function is_region(s: Shdr): bool {
@@ -116,7 +125,7 @@ export function load_regions(f: ImageFile): i32 {
   const table = alloc_frames(frames, OWNER_IMAGE);
   if (work == 0 || table == 0) return refuse(ENOMEM, REASON_NO_MEMORY);
   const count = collect(f, work);
-  const sorted = radix_sort(work, work + (<usize>pages << 12), <usize>count);
+  const sorted = radix_sort(work, work + ((<usize>pages) << 12), <usize>count);
   h.regions_off = <u64>table;
   h.regions_count = count;
   h.regions_frames = frames;

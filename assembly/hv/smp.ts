@@ -66,7 +66,7 @@ function boot_per_cpu(): i32 {
   }
   for (let cpu: u32 = 0; cpu < NR_CPUS; cpu++) {
     const offset = cpu < h.nr_cpus ? per_cpu_offset(cpu) : UNUSED_OFFSET - start;
-    poke_u64(offsets + (<u64>cpu << 3), offset);
+    poke_u64(offsets + ((<u64>cpu) << 3), offset);
   }
   return 0;
 }
@@ -96,10 +96,10 @@ export function set_current(cpu: Cpu, domain: i32): void {
 /** Sets or clears a CPU's bit in the image's cpu_online_map, when it has one. */
 export function tell_online(id: u32, online: bool): void {
   const map = known_symbol("cpu_online_map");
-  const word = map + (<u64>(id >> 6) << 3);
+  const word = map + ((<u64>(id >> 6)) << 3);
   const off: usize = map == 0 ? 0 : peek_off(word);
   if (off == 0 || !is_mapped(word, 8, PERM_W)) return;
-  const bit = <u64>1 << (id & 63);
+  const bit = (<u64>1) << (id & 63);
   poke_u64(word, online ? load<u64>(off) | bit : load<u64>(off) & ~bit);
 }
 
@@ -113,7 +113,7 @@ export function boot_cpus(): i32 {
     const failed = boot_stack(cpu);
     if (failed != 0) return failed;
     set_current(cpu, -1);
-    if (idle != 0) poke_u64(idle + (<u64>id << 3), cpu.current_va);
+    if (idle != 0) poke_u64(idle + ((<u64>id) << 3), cpu.current_va);
     tell_online(id, true);
   }
   return 0;

@@ -13,7 +13,7 @@ function count_digits(from: usize, count: usize): void {
   for (let i: usize = 0; i < count; i++) {
     let key = load<u64>(from + i * SORT_RECORD);
     for (let table = HISTOGRAM_OFF; table < HISTOGRAM_OFF + TABLE * DIGITS; table += TABLE) {
-      const at = table + (<usize>(key & 255) << 2);
+      const at = table + ((<usize>(key & 255)) << 2);
       store<u32>(at, load<u32>(at) + 1);
       key >>= 8;
     }
@@ -43,7 +43,7 @@ export function radix_sort(from: usize, spare: usize, count: usize): usize {
     for (let i: usize = 0; i < count; i++) {
       const record = from + i * SORT_RECORD;
       const key = load<u64>(record);
-      const at = table + (<usize>((key >> (digit << 3)) & 255) << 2);
+      const at = table + ((<usize>((key >> (digit << 3)) & 255)) << 2);
       const place = load<u32>(at);
       store<u32>(at, place + 1);
       const to = spare + <usize>place * SORT_RECORD;

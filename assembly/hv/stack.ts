@@ -49,6 +49,7 @@ export function entry_rsp(cpu: Cpu): u64 {
   return ((cpu.stack_top_va - INFO_GUEST_REGS) & ~15) - 8;
 }
 
+
 @inline
 export function is_on_stack(cpu: Cpu, va: u64): bool {
   return va < cpu.stack_top_va && va >= cpu.stack_top_va - STACK_SIZE;

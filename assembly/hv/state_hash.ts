@@ -3,17 +3,21 @@
 // console, refusals, clock, counters, CPUs and what is below their stack pointers, the guests' own
 // memory, transient buffers, everything derived. Free frames are zero and add nothing.
 
-import {
-  OWNER_CURRENT, OWNER_DOMAIN, OWNER_FREE, OWNER_STACK, OWNER_STAGING,
-} from "./frames";
+import { OWNER_CURRENT, OWNER_DOMAIN, OWNER_FREE, OWNER_STACK, OWNER_STAGING } from "./frames";
 import { header } from "./header";
 import {
-  EXTABLES_OFF, FRAMES_OFF, NR_FRAMES, OWNERS_OFF, PAYLOADS_OFF, PAYLOAD_SIZE,
+  EXTABLES_OFF,
+  FRAMES_OFF,
+  NR_FRAMES,
+  OWNERS_OFF,
+  PAYLOADS_OFF,
+  PAYLOAD_SIZE,
 } from "./layout";
 import { NR_PAYLOADS, PAGE_SHIFT, PAGE_SIZE } from "./param";
 
 const PRIME_1: u64 = 0x9e3779b185ebca87;
 const PRIME_2: u64 = 0xc2b2ae3d27d4eb4f;
+
 
 @inline
 function mix(lane: u64, word: u64): u64 {
@@ -35,6 +39,7 @@ function hash_bytes(off: usize, len: usize, seed: u64): u64 {
   return mix(mix(mix(a, b), c), d);
 }
 
+
 @inline
 function has_counted_contents(owner: u8): bool {
   return owner != OWNER_STACK && owner != OWNER_DOMAIN && owner != OWNER_CURRENT;
@@ -44,7 +49,7 @@ function hash_frames(hash: u64): u64 {
   for (let i: usize = 0; i < NR_FRAMES; i++) {
     const owner = load<u8>(OWNERS_OFF + i);
     if (owner == OWNER_FREE || owner == OWNER_STAGING) continue;
-    const seed = (<u64>i << 8) | <u64>owner;
+    const seed = ((<u64>i) << 8) | (<u64>owner);
     hash = mix(hash, seed);
     if (!has_counted_contents(owner)) continue;
     hash = mix(hash, hash_bytes(FRAMES_OFF + (i << PAGE_SHIFT), PAGE_SIZE, seed));

@@ -11,6 +11,7 @@ import { name_length } from "./text";
 
 export const NO_SYMBOL: u32 = 0xffffffff;
 
+
 @unmanaged
 export class Symbol {
   va: u64;
@@ -27,6 +28,7 @@ export class Symbol {
 export const SYMBOL_STRIDE: usize = 40;
 if (offsetof<Symbol>() != SYMBOL_STRIDE) ERROR("Symbol is 40 bytes");
 
+
 @inline
 export function symbol(index: u32): Symbol {
   return changetype<Symbol>(<usize>header().symbols_off + SYMBOL_STRIDE * <usize>index);
@@ -35,7 +37,7 @@ export function symbol(index: u32): Symbol {
 /** FNV-1a, spread so that its top bits choose a bucket. */
 export function name_hash(off: usize, len: usize): u32 {
   let hash: u32 = 0x811c9dc5;
-  for (let i: usize = 0; i < len; i++) hash = (hash ^ <u32>load<u8>(off + i)) * 0x01000193;
+  for (let i: usize = 0; i < len; i++) hash = (hash ^ (<u32>load<u8>(off + i))) * 0x01000193;
   return hash * 0x9e3779b1;
 }
 
@@ -43,11 +45,13 @@ export function name_hash(off: usize, len: usize): u32 {
 
 @inline
 function bucket(index: u32): u32 {
-  return load<u32>(<usize>header().names_off + (<usize>index << 2));
+  return load<u32>(<usize>header().names_off + ((<usize>index) << 2));
 }
+
+
 @inline
 export function names_entries(shift: u32): usize {
-  return ((<usize>1 << (32 - shift)) + 2) << 2;
+  return (((<usize>1) << (32 - shift)) + 2) << 2;
 }
 
 /** Symbols that the last lookup found; the first SYMBOL_MATCHES_MAX can be asked for. */
@@ -55,13 +59,15 @@ export function names_entries(shift: u32): usize {
 export function match_count(): u32 {
   return load<u32>(MATCHES_OFF);
 }
+
+
 @inline
 export function match_at(i: u32): u32 {
-  return load<u32>(MATCHES_OFF + 4 + (<usize>i << 2));
+  return load<u32>(MATCHES_OFF + 4 + ((<usize>i) << 2));
 }
 function add_match(index: u32): void {
   const n = match_count();
-  if (n < <u32>SYMBOL_MATCHES_MAX) store<u32>(MATCHES_OFF + 4 + (<usize>n << 2), index);
+  if (n < <u32>SYMBOL_MATCHES_MAX) store<u32>(MATCHES_OFF + 4 + ((<usize>n) << 2), index);
   store<u32>(MATCHES_OFF, n + 1);
 }
 
@@ -90,8 +96,8 @@ export function find_symbols(name_off: usize, len: usize): u32 {
   const end = bucket((hash >> h.names_shift) + 1);
   let best: u32 = 0;
   for (let e = bucket(hash >> h.names_shift); e < end; e++) {
-    if (load<u32>(base + (<usize>e << 3)) != hash) continue;
-    const index = load<u32>(base + (<usize>e << 3), 4);
+    if (load<u32>(base + ((<usize>e) << 3)) != hash) continue;
+    const index = load<u32>(base + ((<usize>e) << 3), 4);
     const s = symbol(index);
     if (<usize>s.name_len != len - plain) continue;
     if (memory.compare(<usize>s.name, name_off + plain, len - plain) != 0) continue;

@@ -78,10 +78,12 @@ export function section(e: ElfFile, index: u32): Shdr {
   return changetype<Shdr>(e.sections_off + <usize>index * e.sections_stride);
 }
 
+
 @inline
 export function symbol(e: ElfFile, index: u32): Sym {
   return changetype<Sym>(e.symbols_off + <usize>index * e.symbols_stride);
 }
+
 
 @inline
 export function section_place(e: ElfFile, index: u32): SectionPlace {
@@ -97,6 +99,7 @@ export function section_bytes(e: ElfFile, s: Shdr): usize {
 export function section_name(e: ElfFile, s: Shdr): usize {
   return e.shstr_off + s.sh_name;
 }
+
 
 @inline
 export function symbol_name(e: ElfFile, s: Sym): usize {

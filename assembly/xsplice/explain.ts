@@ -24,6 +24,7 @@ function slot_refusal(p: Payload): Refusal {
   return changetype<Refusal>(REFUSALS_OFF + REFUSAL_SIZE * <usize>p.slot);
 }
 
+
 @inline
 function ring_refusal(i: u32): Refusal {
   return changetype<Refusal>(REFUSALS_OFF + REFUSAL_SIZE * <usize>(NR_PAYLOADS + i));

@@ -85,6 +85,7 @@ export class Payload {
     return changetype<usize>(this) + 320;
   }
 
+
   @inline get name_off(): usize {
     return changetype<usize>(this) + 360;
   }
@@ -113,6 +114,7 @@ export function is_live(p: Payload): bool {
 export function no_payload(): Payload {
   return changetype<Payload>(0);
 }
+
 
 @inline
 export function is_payload(p: Payload): bool {

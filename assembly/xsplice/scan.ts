@@ -39,7 +39,8 @@ export function mark(lo_va: u64, hi_va: u64): void {
   for (let va = lo_va & ~15; va < hi_va; va += 16) {
     const bit = (va - sieve_va) >> GRAIN;
     const at = sieve_off + <usize>(bit >> 3);
-    store<u8>(at, load<u8>(at) | (<u8>((<u32>1) << (<u32>(bit & 7)))));
+    const mask = (<u32>1) << ((<u32>bit) & 7);
+    store<u8>(at, load<u8>(at) | (<u8>mask));
   }
 }
 

@@ -121,6 +121,7 @@ export function resolve_value(p: Payload, symbol_va: u64, place: u32, index: u32
   return resolve_symbol(p, symbol_va, 0, place, index);
 }
 
+
 @inline
 export function resolved_va(): u64 {
   return found_va;

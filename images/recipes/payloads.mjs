@@ -3,7 +3,7 @@
  * call sites, is looked up in the built mini-Xen with nm and objdump, as an author does with
  * xen-syms.
  */
-import { readdirSync, readFileSync, writeFileSync, existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { CFLAGS, run } from "./hypervisor.mjs";
 
@@ -25,7 +25,10 @@ function disassemble(file) {
   let lines = null;
   for (const line of run("objdump", ["-d", "--no-show-raw-insn", file]).split("\n")) {
     const head = /^([0-9a-f]{16}) <(.+)>:$/.exec(line);
-    if (head) functions.set(head[2], (lines = []));
+    if (head) {
+      lines = [];
+      functions.set(head[2], lines);
+    }
     const insn = /^([0-9a-f]{16}):\t(.*)$/.exec(line);
     if (insn && lines) lines.push({ va: BigInt(`0x${insn[1]}`), text: insn[2] });
   }

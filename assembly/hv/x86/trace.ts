@@ -19,6 +19,7 @@ export function trace(on: bool): u32 {
   return count;
 }
 
+
 @inline
 export function is_traced(): bool {
   return listening;
@@ -39,7 +40,7 @@ function opcode_at(va: u64): u32 {
       continue;
     }
     const next = peek_off(va + i + 1);
-    return byte | (next == 0 ? 0 : <u32>load<u8>(next) << 8);
+    return byte | (next == 0 ? 0 : (<u32>load<u8>(next)) << 8);
   }
   return 0;
 }

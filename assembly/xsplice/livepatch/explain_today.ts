@@ -9,6 +9,7 @@ import { copy_id, Payload } from "../payload";
 /** Error numbers are below this. */
 const ERRNO_END: i32 = 4096;
 
+
 @inline
 function slot_off(p: Payload): usize {
   return REFUSALS_OFF + REFUSAL_SIZE * <usize>p.slot;

@@ -2,21 +2,45 @@
 // again, boot refused, and the state hash (A14).
 
 import {
-  BOOT_CPUS, EINVAL, ENOENT, INFO_BOOTED, INFO_BUILD_ID_LEN, INFO_SYMBOLS, INFO_VERSION_LEN,
+  BOOT_CPUS,
+  EINVAL,
+  ENOENT,
+  INFO_BOOTED,
+  INFO_BUILD_ID_LEN,
+  INFO_SYMBOLS,
+  INFO_VERSION_LEN,
 } from "../../../assembly/abi";
 import {
-  hv_console_head, hv_info, hv_key, hv_read, hv_restored, hv_stage, hv_state_hash, hv_unstage,
+  hv_console_head,
+  hv_info,
+  hv_key,
+  hv_read,
+  hv_restored,
+  hv_stage,
+  hv_state_hash,
+  hv_unstage,
   hv_write,
 } from "../../../assembly/index";
 import { boot_machine, wipe_machine } from "../../../assembly/hv/boot";
 import { cpu_at } from "../../../assembly/hv/cpu";
 import { enter_domain } from "../../../assembly/hv/domain";
 import {
-  alloc_frames, count_frames, OWNER_FREE, OWNER_PAYLOAD, OWNER_STAGING,
+  alloc_frames,
+  count_frames,
+  OWNER_FREE,
+  OWNER_PAYLOAD,
+  OWNER_STAGING,
 } from "../../../assembly/hv/frames";
 import { BUILD_ID_OFF, header, VERSION_OFF } from "../../../assembly/hv/header";
 import {
-  CONSOLE_OFF, FRAMES_OFF, GUEST_RAM_VA, HEADER_OFF, IO_OFF, NR_FRAMES, OWNERS_OFF, PER_CPU_VA,
+  CONSOLE_OFF,
+  FRAMES_OFF,
+  GUEST_RAM_VA,
+  HEADER_OFF,
+  IO_OFF,
+  NR_FRAMES,
+  OWNERS_OFF,
+  PER_CPU_VA,
 } from "../../../assembly/hv/layout";
 import { peek_off } from "../../../assembly/hv/mem";
 import { map_pages, unmap_pages } from "../../../assembly/hv/pages";
@@ -24,10 +48,19 @@ import { DOM0_RAM } from "../../../assembly/hv/param";
 import { find_payload_va } from "../../../assembly/hv/payload_area";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  REASON_ABI_VERSION, REASON_BAD_ADDRESS, REASON_BOOT_PARAMETER,
+  REASON_ABI_VERSION,
+  REASON_BAD_ADDRESS,
+  REASON_BOOT_PARAMETER,
 } from "../../../assembly/reasons";
 import {
-  call, code, cpu0, DATA_VA, ImageBuilder, RODATA_VA, small_image, TEXT_VA,
+  call,
+  code,
+  cpu0,
+  DATA_VA,
+  ImageBuilder,
+  RODATA_VA,
+  small_image,
+  TEXT_VA,
 } from "../support/image_builder";
 
 /** An image that can tell its version, with a build-id and per-CPU data. */
@@ -201,7 +234,12 @@ describe("the payload area", () => {
     expect<u64>(header().payload_base_va).toBe(0xffff82d0c0000000);
     expect<u64>(find_payload_va(1)).toBe(0xffff82d0c0001000);
     const bad: StaticArray<u64> = [
-      1, 0xffff82d0c0000800, 0x10000000, TEXT_VA, 0xffff830000000000, 0xfffffffffffff000,
+      1,
+      0xffff82d0c0000800,
+      0x10000000,
+      TEXT_VA,
+      0xffff830000000000,
+      0xfffffffffffff000,
     ];
     for (let i = 0; i < bad.length; i++) {
       expect<i32>(b.boot(1, bad[i])).toBe(-EINVAL);

@@ -1,8 +1,21 @@
 // hv/call: what a called function finds, and every way in which a call ends (livepatch-today 6.6).
 
 import {
-  EBUSY, ENOSYS, RESULT_ERROR, RESULT_FAULT_RIP, RESULT_FAULT_VA, RESULT_INSTRUCTIONS, RESULT_RAX,
-  RESULT_STOP, RESULT_VECTOR, STOP_BUDGET, STOP_FAULT, STOP_HALT, STOP_RETURN, VECTOR_GP, VECTOR_PF,
+  EBUSY,
+  ENOSYS,
+  RESULT_ERROR,
+  RESULT_FAULT_RIP,
+  RESULT_FAULT_VA,
+  RESULT_INSTRUCTIONS,
+  RESULT_RAX,
+  RESULT_STOP,
+  RESULT_VECTOR,
+  STOP_BUDGET,
+  STOP_FAULT,
+  STOP_HALT,
+  STOP_RETURN,
+  VECTOR_GP,
+  VECTOR_PF,
 } from "../../../assembly/abi";
 import { hv_call, hv_cpu_get } from "../../../assembly/index";
 import { wipe_machine } from "../../../assembly/hv/boot";

@@ -1,8 +1,15 @@
 // hv/frames: first fit from the bottom, zeroed when given back, and never slower for many of them.
 
 import {
-  alloc_frames, count_frames, free_frames, frame_owner, OWNER_FREE, OWNER_IMAGE, OWNER_PAYLOAD,
-  OWNER_STAGING, pages_for,
+  alloc_frames,
+  count_frames,
+  free_frames,
+  frame_owner,
+  OWNER_FREE,
+  OWNER_IMAGE,
+  OWNER_PAYLOAD,
+  OWNER_STAGING,
+  pages_for,
 } from "../../../assembly/hv/frames";
 import { FRAMES_OFF, NR_FRAMES } from "../../../assembly/hv/layout";
 import { wipe_machine } from "../../../assembly/hv/boot";
@@ -53,7 +60,7 @@ describe("frames", () => {
     const taken = new Array<usize>();
     for (let round = 0; round < 2000; round++) {
       state = state * 1664525 + 1013904223;
-      if ((state >> 28) < 9 || taken.length == 0) {
+      if (state >> 28 < 9 || taken.length == 0) {
         const count: u32 = 1 + ((state >> 20) & 3);
         let first: usize = 0;
         let run: u32 = 0;

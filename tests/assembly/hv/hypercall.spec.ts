@@ -1,7 +1,15 @@
 // hv/hypercall: through the image's entry, its table, or Xen's public names; as which domain.
 
 import {
-  EBUSY, EFAULT, EINVAL, ENOSYS, RESULT_CPU, RESULT_RAX, RESULT_STOP, STOP_FAULT, STOP_RETURN,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOSYS,
+  RESULT_CPU,
+  RESULT_RAX,
+  RESULT_STOP,
+  STOP_FAULT,
+  STOP_RETURN,
 } from "../../../assembly/abi";
 import { hv_hypercall, hv_write } from "../../../assembly/index";
 import { wipe_machine } from "../../../assembly/hv/boot";
@@ -10,7 +18,9 @@ import { vcpu_va } from "../../../assembly/hv/current";
 import { GUEST_RAM_VA, IO_OFF } from "../../../assembly/hv/layout";
 import { refusal } from "../../../assembly/hv/refusal";
 import {
-  REASON_CPU_BUSY, REASON_NO_HYPERCALL, REASON_NO_SUCH_DOMAIN,
+  REASON_CPU_BUSY,
+  REASON_NO_HYPERCALL,
+  REASON_NO_SUCH_DOMAIN,
 } from "../../../assembly/reasons";
 import { code, DATA_VA, ImageBuilder, RODATA_VA, TEXT_VA } from "../support/image_builder";
 

@@ -1,7 +1,14 @@
 // hv/image_pages, hv/regions: permissions from names and from Xen's symbols, never both W and X.
 
 import {
-  EOPNOTSUPP, PERM_R, PERM_W, PERM_X, REGION_DATA, REGION_INIT, REGION_NONE, REGION_RODATA,
+  EOPNOTSUPP,
+  PERM_R,
+  PERM_W,
+  PERM_X,
+  REGION_DATA,
+  REGION_INIT,
+  REGION_NONE,
+  REGION_RODATA,
   REGION_TEXT,
 } from "../../../assembly/abi";
 import { wipe_machine } from "../../../assembly/hv/boot";
@@ -15,11 +22,16 @@ import { refusal } from "../../../assembly/hv/refusal";
 import { region_of } from "../../../assembly/hv/regions";
 import { REASON_ELF_UNSUPPORTED_WX } from "../../../assembly/reasons";
 import {
-  DATA_VA, ImageBuilder, INIT_VA, RODATA_VA, small_image, TEXT_VA,
+  DATA_VA,
+  ImageBuilder,
+  INIT_VA,
+  RODATA_VA,
+  small_image,
+  TEXT_VA,
 } from "../support/image_builder";
 
 function perms(va: u64): u32 {
-  return <u32>walk(<usize>header().hv_root, va) & 7;
+  return (<u32>walk(<usize>header().hv_root, va)) & 7;
 }
 
 describe("permissions of the image", () => {

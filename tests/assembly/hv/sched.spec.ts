@@ -9,7 +9,9 @@ import { install_tasklet, install_work } from "../../../assembly/hv/hooks";
 import { IO_OFF } from "../../../assembly/hv/layout";
 import { NR_TASKLETS } from "../../../assembly/hv/param";
 import {
-  missing_cpu, rendezvous_pending, request_rendezvous,
+  missing_cpu,
+  rendezvous_pending,
+  request_rendezvous,
 } from "../../../assembly/hv/rendezvous";
 import { kill_tasklet, schedule_tasklet, tasklets_pending } from "../../../assembly/hv/tasklet";
 import { small_image } from "../support/image_builder";

@@ -4,7 +4,12 @@ import { SYMBOL_MATCHES_MAX } from "../../../assembly/abi";
 import { wipe_machine } from "../../../assembly/hv/boot";
 import { header } from "../../../assembly/hv/header";
 import {
-  find_symbol, find_symbols, match_at, match_count, symbol, symbol_at,
+  find_symbol,
+  find_symbols,
+  match_at,
+  match_count,
+  symbol,
+  symbol_at,
 } from "../../../assembly/hv/symbols";
 import { name_length } from "../../../assembly/hv/text";
 import { DATA_VA, ImageBuilder, known, TEXT_VA } from "../support/image_builder";

@@ -2,8 +2,17 @@
 // guest memory.
 
 import {
-  EACCES, EFAULT, ENOSYS, EPERM, GATE_SYSCTL, STOP_RETURN, SYSCTL_CMD, SYSCTL_SIZE, SYSCTL_U,
-  SYSCTL_VERSION, XEN_SYSCTL_INTERFACE_VERSION,
+  EACCES,
+  EFAULT,
+  ENOSYS,
+  EPERM,
+  GATE_SYSCTL,
+  STOP_RETURN,
+  SYSCTL_CMD,
+  SYSCTL_SIZE,
+  SYSCTL_U,
+  SYSCTL_VERSION,
+  XEN_SYSCTL_INTERFACE_VERSION,
 } from "../../../assembly/abi";
 import { hv_policy } from "../../../assembly/index";
 import { wipe_machine } from "../../../assembly/hv/boot";
@@ -17,7 +26,11 @@ import { clear_refusal, refusal } from "../../../assembly/hv/refusal";
 import { do_sysctl, install_sysctl_op } from "../../../assembly/hv/sysctl";
 import { xsm_check } from "../../../assembly/hv/xsm";
 import {
-  PLACE_SYSCTL, REASON_ABI_VERSION, REASON_ARG_FAULT, REASON_NOT_PRIVILEGED, REASON_UNKNOWN_OP,
+  PLACE_SYSCTL,
+  REASON_ABI_VERSION,
+  REASON_ARG_FAULT,
+  REASON_NOT_PRIVILEGED,
+  REASON_UNKNOWN_OP,
   REASON_XSM_DENIED,
 } from "../../../assembly/reasons";
 import { code, ImageBuilder, small_image, TEXT_VA } from "../support/image_builder";
@@ -79,7 +92,10 @@ describe("the sysctl envelope", () => {
   it("works at any alignment, across pages, and up to the last byte of memory", () => {
     const end = GUEST_RAM_VA + domain_at(0).ram_size;
     const places: StaticArray<u64> = [
-      GUEST_RAM_VA + 1, GUEST_RAM_VA + 4095, GUEST_RAM_VA + 4096 - 68, end - SYSCTL_SIZE,
+      GUEST_RAM_VA + 1,
+      GUEST_RAM_VA + 4095,
+      GUEST_RAM_VA + 4096 - 68,
+      end - SYSCTL_SIZE,
     ];
     for (let i = 0; i < places.length; i++) {
       put(places[i], XEN_SYSCTL_INTERFACE_VERSION, OP, 6);
@@ -91,8 +107,18 @@ describe("the sysctl envelope", () => {
   it("is -EFAULT wherever a byte of it is not the guest's memory", () => {
     const end = GUEST_RAM_VA + domain_at(0).ram_size;
     const places: StaticArray<u64> = [
-      0, GUEST_RAM_VA - 1, end - SYSCTL_SIZE + 1, end - 1, end, 0x7fffffffffff, 0x800000000000,
-      HYPERVISOR_VA - 1, HYPERVISOR_VA, TEXT_VA, u64.MAX_VALUE - 3, u64.MAX_VALUE,
+      0,
+      GUEST_RAM_VA - 1,
+      end - SYSCTL_SIZE + 1,
+      end - 1,
+      end,
+      0x7fffffffffff,
+      0x800000000000,
+      HYPERVISOR_VA - 1,
+      HYPERVISOR_VA,
+      TEXT_VA,
+      u64.MAX_VALUE - 3,
+      u64.MAX_VALUE,
     ];
     for (let i = 0; i < places.length; i++) {
       expect<i32>(do_sysctl(places[i], 0)).toBe(-EFAULT);
