@@ -29,94 +29,61 @@ export function boot_hypercalls(): void {
   h.hypercall_table_va = known_symbol("hypercall_table");
 }
 
-/** Xen's name for a hypercall number (public/xen.h), without `do_`; empty when it has none. */
+/** Xen's names by hypercall number (public/xen.h); empty where there is none to call. */
+const NAMES: StaticArray<string> = [
+  "do_set_trap_table",
+  "do_mmu_update",
+  "do_set_gdt",
+  "do_stack_switch",
+  "do_set_callbacks",
+  "do_fpu_taskswitch",
+  "do_sched_op_compat",
+  "do_platform_op",
+  "do_set_debugreg",
+  "do_get_debugreg",
+  "do_update_descriptor",
+  "",
+  "do_memory_op",
+  "do_multicall",
+  "do_update_va_mapping",
+  "do_set_timer_op",
+  "do_event_channel_op_compat",
+  "do_xen_version",
+  "do_console_io",
+  "do_physdev_op_compat",
+  "do_grant_table_op",
+  "do_vm_assist",
+  "do_update_va_mapping_otherdomain",
+  "do_iret",
+  "do_vcpu_op",
+  "do_set_segment_base",
+  "do_mmuext_op",
+  "do_xsm_op",
+  "do_nmi_op",
+  "do_sched_op",
+  "do_callback_op",
+  "do_xenoprof_op",
+  "do_event_channel_op",
+  "do_physdev_op",
+  "do_hvm_op",
+  "",
+  "do_domctl",
+  "do_kexec_op",
+  "do_tmem_op",
+  "do_argo_op",
+  "do_xenpmu_op",
+  "do_dm_op",
+  "",
+  "",
+  "",
+  "",
+  "",
+  "",
+  "do_mca",
+];
+
 function hypercall_name(nr: u64): string {
-  switch (<u32>min<u64>(nr, 63)) {
-    case 0:
-      return "do_set_trap_table";
-    case 1:
-      return "do_mmu_update";
-    case 2:
-      return "do_set_gdt";
-    case 3:
-      return "do_stack_switch";
-    case 4:
-      return "do_set_callbacks";
-    case 5:
-      return "do_fpu_taskswitch";
-    case 6:
-      return "do_sched_op_compat";
-    case 7:
-      return "do_platform_op";
-    case 8:
-      return "do_set_debugreg";
-    case 9:
-      return "do_get_debugreg";
-    case 10:
-      return "do_update_descriptor";
-    case 12:
-      return "do_memory_op";
-    case 13:
-      return "do_multicall";
-    case 14:
-      return "do_update_va_mapping";
-    case 15:
-      return "do_set_timer_op";
-    case 16:
-      return "do_event_channel_op_compat";
-    case 17:
-      return "do_xen_version";
-    case 18:
-      return "do_console_io";
-    case 19:
-      return "do_physdev_op_compat";
-    case 20:
-      return "do_grant_table_op";
-    case 21:
-      return "do_vm_assist";
-    case 22:
-      return "do_update_va_mapping_otherdomain";
-    case 23:
-      return "do_iret";
-    case 24:
-      return "do_vcpu_op";
-    case 25:
-      return "do_set_segment_base";
-    case 26:
-      return "do_mmuext_op";
-    case 27:
-      return "do_xsm_op";
-    case 28:
-      return "do_nmi_op";
-    case 29:
-      return "do_sched_op";
-    case 30:
-      return "do_callback_op";
-    case 31:
-      return "do_xenoprof_op";
-    case 32:
-      return "do_event_channel_op";
-    case 33:
-      return "do_physdev_op";
-    case 34:
-      return "do_hvm_op";
-    case 36:
-      return "do_domctl";
-    case 37:
-      return "do_kexec_op";
-    case 38:
-      return "do_tmem_op";
-    case 39:
-      return "do_argo_op";
-    case 40:
-      return "do_xenpmu_op";
-    case 41:
-      return "do_dm_op";
-    case 48:
-      return "do_mca";
-    default:
-      return "";
-  }
+  return nr < <u64>NAMES.length ? unchecked(NAMES[<u32>nr]) : "";
 }
 
 /** What the image's table holds for `nr`, 0 when that is no code. */
