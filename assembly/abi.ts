@@ -202,6 +202,7 @@ export const BOOT_SIZE = 32;
 // Bits of BOOT_OPTIONS.
 export const OPTION_REQUIRE_SIGNATURE = 1; // R72: only signed payloads
 export const OPTION_BUG_TRAMPOLINE = 2; // R13, K23: a jump to a BUG in every dead body
+export const OPTION_STACK_FRAMES = 4; // R181: stacks are looked at frame by frame
 /** hv_call, hv_hypercall leave RESULT_*. */
 export const RESULT_STOP = 0;
 export const RESULT_VECTOR = 4;

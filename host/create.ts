@@ -27,6 +27,9 @@ export interface BootOptions {
   readonly payloadBase?: bigint;
   /** Where CPUs meet for patching: before entering a guest, or at the tail of the rendezvous. */
   readonly quiesce?: "guest-entry" | "rendezvous";
+  /** How a stack check looks at a stack: at every word (default), or along frame pointers, where a
+   *  function has a frame. */
+  readonly stackWalk?: "scan" | "frames";
   /** What the guests do when the machine runs: `none` by default. */
   readonly workload?: string;
   /** Only signed payloads (R72). */
@@ -67,6 +70,7 @@ export const WORKLOADS: Readonly<Record<string, number>> = {
   block: abi.WORKLOAD_BLOCK,
 };
 const QUIESCE = { "guest-entry": 0, rendezvous: 1 } as const;
+const STACK_WALK = { scan: 0, frames: abi.OPTION_STACK_FRAMES } as const;
 
 function refuseParameter(name: string, value: number): never {
   const operands = { name, value: BigInt(Math.trunc(value) || 0) };
@@ -80,6 +84,7 @@ function bootRecord(options: BootOptions): Uint8Array {
     seed = 0n,
     payloadBase = 0n,
     quiesce = "guest-entry",
+    stackWalk = "scan",
     workload = "none",
   } = options;
   if (!Number.isInteger(cpus) || cpus < 0 || cpus > abi.MACHINE_CPUS_MAX) {
@@ -93,7 +98,8 @@ function bootRecord(options: BootOptions): Uint8Array {
   view.setUint32(
     abi.BOOT_OPTIONS,
     (options.requireSignature ? abi.OPTION_REQUIRE_SIGNATURE : 0) |
-      (options.bugTrampoline ? abi.OPTION_BUG_TRAMPOLINE : 0),
+      (options.bugTrampoline ? abi.OPTION_BUG_TRAMPOLINE : 0) |
+      STACK_WALK[stackWalk],
     true,
   );
   view.setBigUint64(abi.BOOT_SEED, BigInt.asUintN(64, BigInt(seed)), true);

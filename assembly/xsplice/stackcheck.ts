@@ -2,14 +2,16 @@
 // functions and the patched instructions, before a revert the new code as well, before an unload
 // the payload's whole memory. The ranges are sorted and merged once; every word of every used stack
 // and every rip is then looked up in them. A word that only looks like an address counts too:
-// sound, not precise. How the looking up is done: hv/stack_scan.ts.
+// sound, not precise. How the looking up is done: hv/stack_scan.ts; a machine booted with
+// OPTION_STACK_FRAMES passes over the locals of functions with frames (hv/frame_walk.ts).
 
 import { Cpu, CPU_HYPERVISOR, CPU_OFFLINE, cpu_at } from "../hv/cpu";
+import { find_in_frames } from "../hv/frame_walk";
 import { GUARD_STACK, is_out } from "../hv/guards";
 import { header } from "../hv/header";
 import { peek_off } from "../hv/mem";
 import { STACK_SIZE } from "../hv/param";
-import { EBUSY, XSPLICE_SECTION_NO_STACKCHECK } from "../abi";
+import { EBUSY, OPTION_STACK_FRAMES, XSPLICE_SECTION_NO_STACKCHECK } from "../abi";
 import { refusal, refuse_at } from "../hv/refusal";
 import { INFO_GUEST_REGS } from "../hv/stack";
 import { is_in_ranges, prepare_scan, range_at, RANGE_STRIDE, scan_words } from "../hv/stack_scan";
@@ -86,6 +88,7 @@ function find_word(cpu: Cpu): u64 {
   const end_va = cpu.stack_top_va - INFO_GUEST_REGS;
   const va = cpu.rsp & ~7;
   if (va >= end_va || va < cpu.stack_top_va - STACK_SIZE) return 0;
+  if ((header().options & OPTION_STACK_FRAMES) != 0) return find_in_frames(cpu, va, end_va);
   const off = peek_off(va); // the stack's frames are adjacent
   if (off == 0) return 0;
   const found = scan_words(off, off + <usize>(end_va - va));

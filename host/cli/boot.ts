@@ -39,6 +39,9 @@ async function machineOptions(ctx: Context, options: Options): Promise<MachineOp
   const quiesce = optionText(options.quiesce, "--quiesce") ?? "guest-entry";
   if (quiesce !== "guest-entry" && quiesce !== "rendezvous")
     throw new UsageError(`--quiesce: ${quiesce} is neither guest-entry nor rendezvous`);
+  const stackWalk = optionText(options.stackWalk, "--stack-walk") ?? "scan";
+  if (stackWalk !== "scan" && stackWalk !== "frames")
+    throw new UsageError(`--stack-walk: ${stackWalk} is neither scan nor frames`);
   return {
     ...(image === undefined ? {} : { image: await ctx.readFile(image), label: basename(image) }),
     cpus: optionNumber(options.cpus, "--cpus", 256, 0) || undefined,
@@ -47,6 +50,7 @@ async function machineOptions(ctx: Context, options: Options): Promise<MachineOp
     payloadBase: base === undefined ? undefined : requireNumber(base, "--payload-base"),
     workload: optionText(options.workload, "--workload"),
     quiesce,
+    stackWalk,
     requireSignature: options.requireSignature === true,
     bugTrampoline: options.bugTrampoline === true,
     ...(keys === undefined ? {} : { keys: await keysOf(ctx, keys) }),
@@ -64,6 +68,7 @@ export const command: Command = {
     ["--seed <n>", "seed of the scheduler"],
     ["--workload <name>", "what the guests do"],
     ["--quiesce <how>", "guest-entry or rendezvous: where CPUs wait for a patch"],
+    ["--stack-walk <how>", "scan or frames: how stacks are searched for code that changes"],
     ["--require-signature", "upload signed payloads only"],
     ["--keys <dir>", "certificates that payloads may be signed with"],
     ["--policy <file>", "who may make which sysctl"],
