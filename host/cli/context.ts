@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { EIO, ENOENT } from "../../assembly/abi.js";
 import type { Machine } from "../machine.js";
 import type { XenControl } from "../xc.js";
-import { optionNumber, optionText } from "./arguments.js";
+import { optionNumber, optionText, requireNumber } from "./arguments.js";
 import type { Options } from "./command.js";
 import { lockMachine } from "./lock.js";
 import * as files from "./machine_file.js";
@@ -33,8 +33,12 @@ export class Context {
     readonly json: boolean,
   ) {}
 
+  /** @throws UsageError for a common option that makes no sense, whether it is used or not */
   configure(options: Options): void {
     this.options = options;
+    const time = optionText(options.time, "--time");
+    if (time !== undefined) requireNumber(time, "--time");
+    optionNumber(options.domain, "--domain", 0x7fff, 0);
   }
 
   /** Colour on a terminal that did not ask for none. */

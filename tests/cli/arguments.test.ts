@@ -1,6 +1,7 @@
 // From argv to values: cac must not touch numbers, and the RFC's prefix rule (R155, K50).
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { cac } from "cac";
 import {
@@ -11,6 +12,7 @@ import {
   unprotect,
 } from "../../host/cli/arguments.js";
 import { COMMANDS } from "../../host/cli/registry.js";
+import { cli, scratch } from "./support.js";
 
 const KNOWN = new Set(COMMANDS.keys());
 
@@ -99,4 +101,13 @@ test("the command is found behind options that take a value", () => {
   });
   assert.equal(splitCommand(["--json", "list"]).word, "list");
   assert.equal(splitCommand(["--json"]).word, undefined);
+});
+
+test("a common option that makes no sense is wrong usage, also where it is not used", async () => {
+  const env = { XEN_XSPLICE_MACHINE: join(scratch(), "machine") };
+  for (const option of ["--time=abc", "--domain=abc", "--domain=-1"]) {
+    const { code, err } = await cli(["list", option], env);
+    assert.equal(code, 2, option);
+    assert.match(err, /--(time|domain)/);
+  }
 });
