@@ -36,6 +36,7 @@ import { refusal_of } from "./xsplice/explain";
 import { check_invariants } from "./xsplice/invariants";
 import { set_keystore } from "./xsplice/keystore";
 import { map_count, write_map, write_payload } from "./xsplice/map";
+import { branch_around } from "./xsplice/midway";
 import { firmware_answer } from "./xsplice/signature_request";
 import {
   livepatch_refusal,
@@ -294,6 +295,11 @@ export function hv_site_count(): u32 {
 }
 export function hv_site_get(index: u32): i32 {
   return write_site(IO_OFF, index);
+}
+
+/** Start of the branch to `to_va` that `field_va` is a byte of, 0 when it is none. */
+export function hv_branch_around(field_va: u64, to_va: u64): u64 {
+  return branch_around(field_va, to_va);
 }
 
 // --- schedules chosen from outside (search, tests) ----------------------------------------------

@@ -49,6 +49,7 @@ export interface CoreExports {
   hv_livepatch_get(index: number): number;
   hv_livepatch_func(index: number, i: number): number;
   hv_livepatch_refusal(index: number): number;
+  hv_branch_around(field: bigint, target: bigint): bigint;
   hv_trace(on: number): number;
   hv_trace_off(): number;
   hv_state_hash(): bigint;

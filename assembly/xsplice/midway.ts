@@ -91,13 +91,18 @@ function harmed(from_va: u64, to_va: u64): Splice {
   return has_boundary(s, to_va) ? none : s;
 }
 
+/** The branch to `to_va` that `field_va` is a byte of, by decoding its function; 0: it is none. */
+export function branch_around(field_va: u64, to_va: u64): u64 {
+  const at = insn_around(field_va);
+  return at != 0 && is_branch() && found_insn().imm == to_va ? at : 0;
+}
+
 /** Something that looks like a branch to `to_va`, its displacement at `field_va`. */
 function judge_branch(field_va: u64, to_va: u64): i32 {
   const s = harmed(field_va, to_va);
   if (changetype<usize>(s) == 0) return 0;
-  const at = insn_around(field_va);
-  if (at == 0 || !is_branch() || found_insn().imm != to_va) return 0;
-  return refuse_entry(s, at, to_va);
+  const at = branch_around(field_va, to_va);
+  return at == 0 ? 0 : refuse_entry(s, at, to_va);
 }
 
 function judge_pointer(word_va: u64, value: u64): i32 {

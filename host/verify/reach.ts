@@ -1,8 +1,9 @@
 // Whether a patched function is reached at all, and whether something jumps into the bytes that are
-// replaced. Found in the image alone; what is found by bytes is confirmed by disassembly.
+// replaced. Found in the image alone; what is found by bytes is confirmed by decoding.
 
 import type { Machine } from "../machine.js";
-import type { Reference, References } from "./references.js";
+import type { Reference } from "./reference_search.js";
+import type { References } from "./references.js";
 import { type Finding, hex, type PatchRow } from "./row.js";
 
 interface Place {
@@ -31,11 +32,16 @@ function placeOf(machine: Machine, patch: PatchRow): Place | undefined {
   };
 }
 
-function neverReached(references: References, place: Place, into: readonly Reference[]): Finding[] {
+function neverReached(
+  machine: Machine,
+  references: References,
+  place: Place,
+  into: readonly Reference[],
+): Finding[] {
   const { start, bodyEnd, name } = place;
   if (place.kind !== "trampoline" || place.va - start > 4n) return [];
   if (into.some(({ to }) => to === start)) return [];
-  const short = references.short(start, start + 1n);
+  const short = references.short(machine, start, start + 1n);
   if (short.some(({ from }) => from < start || from >= bodyEnd)) return [];
   return [
     {
@@ -50,29 +56,24 @@ function neverReached(references: References, place: Place, into: readonly Refer
   ];
 }
 
-/** Confirms by disassembly that a function of the image branches to an address. */
-async function isBranch(machine: Machine, from: bigint, to: bigint): Promise<boolean> {
-  const near = machine.symbols.at(from);
-  if (!near) return false;
-  const { va, room, size } = near.symbol;
-  const { findCallers } = await import("../elf/callers.js");
-  const bytes = machine.read(va, Number(size > 0n ? size : room));
-  return findCallers([{ va, bytes }], [va], to).length > 0;
+/** Whether the byte at `at` is part of a branch to `to`, by decoding its function. */
+function isBranch(machine: Machine, at: bigint, to: bigint): boolean {
+  return machine.inside((core) => core.invoke("hv_branch_around", at, to)) !== 0n;
 }
 
-async function enteredMidway(
+function enteredMidway(
   machine: Machine,
   references: References,
   place: Place,
   into: readonly Reference[],
-): Promise<Finding[]> {
+): Finding[] {
   const { va, end, start, bodyEnd, name } = place;
-  const inside = [...into.filter(({ to }) => to > va), ...references.short(va + 1n, end)];
+  const inside = [...into.filter(({ to }) => to > va), ...references.short(machine, va + 1n, end)];
   for (const { from, to } of inside) {
     // The body behind a trampoline is dead.
     const dead = place.kind === "trampoline" && from >= start && from < bodyEnd;
     if (dead || (from >= va && from < end)) continue;
-    if (!(await isBranch(machine, from, to))) continue;
+    if (!isBranch(machine, from, to)) continue;
     return [
       {
         id: "entered-midway",
@@ -89,19 +90,19 @@ async function enteredMidway(
 }
 
 /** Findings about the places that a payload patches. */
-export async function reachFindings(
+export function reachFindings(
   machine: Machine,
   references: References,
   patches: readonly PatchRow[],
-): Promise<Finding[]> {
+): Finding[] {
   const found: Finding[] = [];
   for (const patch of patches) {
     const place = placeOf(machine, patch);
     if (!place) continue;
     const near = place.va - place.start <= 4n ? place.start : place.va;
     const into = references.into(near, place.end);
-    found.push(...neverReached(references, place, into));
-    found.push(...(await enteredMidway(machine, references, place, into)));
+    found.push(...neverReached(machine, references, place, into));
+    found.push(...enteredMidway(machine, references, place, into));
   }
   return found;
 }

@@ -3,7 +3,9 @@
 // little, so that nothing found means that nothing is there. Init code and data count too: what
 // they registered at boot is still used.
 
+import type { MachineInfo } from "../inspect.js";
 import type { Machine } from "../machine.js";
+import { isLead, type Reference, type Segment, searchReferences } from "./reference_search.js";
 
 const EHDR_PHOFF = 32;
 const PHDR_SIZE = 56;
@@ -12,11 +14,6 @@ const LOW_WORD = 0xffffffffn;
 /** What a displacement reaches: segments farther away are somebody else's. */
 const REACH = 1n << 31n;
 const SHORT_REACH = 130n;
-
-interface Segment {
-  readonly va: bigint;
-  readonly bytes: Uint8Array;
-}
 
 /** Bytes of the loadable segments; none when the file is not what it should be. */
 function segments(file: Uint8Array): Segment[] {
@@ -36,18 +33,6 @@ function segments(file: Uint8Array): Segment[] {
   }
   return found;
 }
-
-/** Where a reference is, and what it leads to. */
-export interface Reference {
-  readonly from: bigint;
-  readonly to: bigint;
-}
-
-/** Bytes that stand before a displacement which leads to code: call, jmp, the second byte of jcc,
- *  and ModRM of rip-relative operands. */
-const LEADS = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte === 0xe8 || byte === 0xe9 || (byte & 0xf0) === 0x80 || (byte & 0xc7) === 0x05 ? 1 : 0,
-);
 
 /** Adds one to an element. @returns what it was */
 function bump(numbers: Uint32Array, i: number): number {
@@ -108,11 +93,7 @@ export class References {
   private index: Index | undefined;
   private looks = 0;
 
-  constructor(
-    image: Uint8Array,
-    private readonly machine: Machine,
-  ) {
-    const { textStart, textEnd, imageStart } = machine.info();
+  constructor(image: Uint8Array, { textStart, textEnd, imageStart }: MachineInfo) {
     this.base = textStart < imageStart ? textStart : imageStart;
     this.size = Number(textEnd - this.base);
     this.parts = segments(image).filter(
@@ -120,59 +101,55 @@ export class References {
     );
   }
 
-  /** Collects what could be a reference to [from, to); offsets from the base. */
-  private collect(from: number, to: number): Hits {
+  /** Everything that could be a reference to the text; offsets from the base. */
+  private collect(): Hits {
     const hits = new Hits();
-    for (const part of this.parts) this.visit(part, from, to, hits);
+    for (const part of this.parts) this.visit(part, hits);
     return hits;
   }
 
-  private visit({ va, bytes }: Segment, from: number, to: number, hits: Hits): void {
+  private visit({ va, bytes }: Segment, hits: Hits): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const shift = Number(va - this.base);
     const high = Number(this.base >> 32n);
     const low = Number(this.base & LOW_WORD);
-    const last = bytes.length - 4;
-    for (let at = 1; at <= last; at++) {
-      if (LEADS[bytes[at - 1] as number] === 0) continue;
+    for (let at = 1; at + 4 <= bytes.length; at++) {
+      if (!isLead(bytes[at - 1] as number)) continue;
       const target = shift + at + 4 + view.getInt32(at, true);
-      if (target >= from && target < to) hits.add(target, shift + at);
+      if (target >= 0 && target < this.size) hits.add(target, shift + at);
     }
     for (let at = 0; at + 8 <= bytes.length; at += 8) {
       if (view.getUint32(at + 4, true) !== high) continue;
       const target = view.getUint32(at, true) - low;
-      if (target >= from && target < to) hits.add(target, shift + at);
+      if (target >= 0 && target < this.size) hits.add(target, shift + at);
     }
   }
 
   /** References to [va, end) from outside of it. */
   into(va: bigint, end: bigint): Reference[] {
+    const outside = ({ from }: Reference): boolean => from < va || from >= end;
+    if (!this.index && this.looks++ < LOOKS) {
+      return this.parts.flatMap((part) => searchReferences(part, va, end)).filter(outside);
+    }
+    this.index ??= sorted(this.collect(), this.size);
     const from = Math.max(0, Number(va - this.base));
     const to = Math.min(this.size, Number(end - this.base));
     const found: Reference[] = [];
-    const tell = (target: number, offset: number): void => {
-      const source = this.base + BigInt(offset);
-      if (source >= va && source < end) return;
-      found.push({ from: source, to: this.base + BigInt(target) });
-    };
-    if (!this.index && this.looks++ < LOOKS) {
-      const { targets, sources, count } = this.collect(from, to);
-      for (let i = 0; i < count; i++) tell(targets[i] as number, sources[i] as number);
-      return found;
-    }
-    this.index ??= sorted(this.collect(0, this.size), this.size);
     const { starts, sources } = this.index;
     for (let target = from; target < to; target++) {
       const last = starts[target + 1] as number;
-      for (let i = starts[target] as number; i < last; i++) tell(target, sources[i] as number);
+      for (let i = starts[target] as number; i < last; i++) {
+        const source = this.base + BigInt(sources[i] as number);
+        found.push({ from: source, to: this.base + BigInt(target) });
+      }
     }
-    return found;
+    return found.filter(outside);
   }
 
-  /** The same for branches with a displacement of one byte. */
-  short(va: bigint, end: bigint): Reference[] {
+  /** The same for branches with a displacement of one byte, in the machine's memory. */
+  short(machine: Machine, va: bigint, end: bigint): Reference[] {
     const start = va - SHORT_REACH < this.base ? this.base : va - SHORT_REACH;
-    const bytes = this.machine.read(start, Number(end + SHORT_REACH - start));
+    const bytes = machine.read(start, Number(end + SHORT_REACH - start));
     const view = new DataView(bytes.buffer);
     const found: Reference[] = [];
     for (let at = 0; at + 2 <= bytes.length; at++) {

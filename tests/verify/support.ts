@@ -15,3 +15,18 @@ export function assertSchema(value: unknown): void {
 
 export const ids = (row: VerifyRow | undefined): string[] =>
   (row?.findings ?? []).map(({ id }) => id);
+
+/** Bytes that look random and depend on the seed alone (xorshift32), mostly of a choice if one is
+ *  given. */
+export function bytesOf(seed: number, length: number, choice?: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(length);
+  let state = seed | 1;
+  for (let i = 0; i < length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    const byte = (state >>> 8) & 0xff;
+    bytes[i] = choice && byte < 0xc0 ? (choice[byte % choice.length] as number) : byte;
+  }
+  return bytes;
+}
