@@ -13,7 +13,7 @@ import {
   type WasmSource,
 } from "./image.js";
 import { Machine } from "./machine.js";
-import { checkPolicy, type Policy, policyMasks } from "./policy.js";
+import type { Policy, PolicyMask } from "./policy.js";
 
 /** How a machine is booted. */
 export interface BootOptions {
@@ -123,17 +123,23 @@ export async function createMachine(options: MachineOptions = {}): Promise<Machi
   }
   const source = options.image ?? MINI_XEN;
   const record = bootRecord(options);
-  const policy = options.policy && checkPolicy(options.policy);
+  const masks = options.policy && (await masksOf(options.policy));
   const machine = new Machine(module, options, options.label ?? imageLabel(source));
   machine.boot(await readSource(source), record);
   if (options.keys?.length) machine.setKeys(encodeKeyStore(options.keys));
-  if (policy) setPolicy(machine, policy);
+  if (masks) setPolicy(machine, masks);
   return machine;
 }
 
+/** What a policy means to the core. Its validation is loaded with the first policy. */
+async function masksOf(policy: Policy): Promise<PolicyMask[]> {
+  const { checkPolicy, policyMasks } = await import("./policy.js");
+  return policyMasks(checkPolicy(policy));
+}
+
 /** A domain that the policy does not name may do nothing; one that is not there is passed over. */
-function setPolicy(machine: Machine, policy: Policy): void {
-  const masks = new Map(policyMasks(policy).map(({ domain, mask }) => [domain, mask]));
+function setPolicy(machine: Machine, policy: readonly PolicyMask[]): void {
+  const masks = new Map(policy.map(({ domain, mask }) => [domain, mask]));
   for (let domain = 0; domain < abi.MACHINE_DOMAINS_MAX; domain++) {
     try {
       machine.setPolicy(domain, masks.get(domain) ?? 0);

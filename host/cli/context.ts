@@ -9,7 +9,6 @@ import type { Machine } from "../machine.js";
 import type { XenControl } from "../xc.js";
 import { optionNumber, optionText, requireNumber } from "./arguments.js";
 import type { Options } from "./command.js";
-import { lockMachine } from "./lock.js";
 import * as files from "./machine_file.js";
 
 /** The outside world of one command line. */
@@ -85,9 +84,9 @@ export class Context {
   /** Takes the lock and the machine in the file; boots the embedded image if there is none. */
   async machine(): Promise<Machine> {
     if (this.opened) return this.opened;
-    await this.lock();
+    // Waiting for the lock and loading the library go on at the same time.
+    const [{ createMachine }] = await Promise.all([import("../create.js"), this.lock()]);
     const snapshot = files.readMachineFile(this.machinePath);
-    const { createMachine } = await import("../create.js");
     if (!snapshot) {
       const machine = await createMachine();
       this.say(`xen-xsplice: no machine at ${this.machinePath}: booted ${machine.label}`);
@@ -107,6 +106,7 @@ export class Context {
 
   private async lock(): Promise<void> {
     const say = (text: string): void => this.say(`xen-xsplice: ${text}`);
+    const { lockMachine } = await import("./lock.js");
     this.release ??= await lockMachine(this.machinePath, say);
   }
 

@@ -3,7 +3,6 @@
 
 import { createRequire } from "node:module";
 import type { PatchRow, VerifyRow } from "../verify/row.js";
-import { toSarif } from "../verify/sarif.js";
 import { type VerifyOptions, verify } from "../verify/verify.js";
 import { optionNumber, optionText } from "./arguments.js";
 import { type Command, type Options, UsageError } from "./command.js";
@@ -133,6 +132,7 @@ export const command: Command = {
     const chosen = images.length === 0 ? undefined : images;
     const rows = await verify(chosen, payloads, verifyOptions(ctx, options));
     if (options.sarif === true) {
+      const { toSarif } = await import("../verify/sarif.js");
       const sarif = toSarif(rows, packageVersion());
       ctx.print(JSON.stringify(sarif));
       ctx.result(sarif);

@@ -2,8 +2,7 @@
 // may have stored pointers to itself, or changed variables.
 
 import type { Machine } from "../machine.js";
-import type { Checkpoint } from "./checkpoint.js";
-import { type Change, changes, readImage } from "./image_memory.js";
+import { type Change, changes, type Range, readImage } from "./image_memory.js";
 import { type Finding, hex } from "./row.js";
 
 const TOLD = 8;
@@ -43,14 +42,18 @@ function word(
   };
 }
 
-/** Puts the machine back, and tells what was different. */
+export { readImage } from "./image_memory.js";
+
+/**
+ * Tells what is different.
+ * @param machine put back to what it was before the payload
+ * @param after the image's memory as the payload left it
+ */
 export function aftermath(
   machine: Machine,
-  checkpoint: Checkpoint,
+  after: readonly Range[],
   payload: { readonly start: bigint; readonly end: bigint },
 ): Finding[] {
-  const after = readImage(machine);
-  checkpoint.restore();
   const different = changes(readImage(machine), after);
   const findings = different.map((change) => word(machine, change, payload));
   // A variable of many words is told once.

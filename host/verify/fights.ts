@@ -2,6 +2,7 @@
 // judged alone. Everything is looked up by key, so that a thousand payloads take no longer than
 // they are.
 
+import { limit } from "./file_findings.js";
 import type { Finding, Judged } from "./row.js";
 
 const NAMED = 3;
@@ -70,7 +71,7 @@ function overlaps(judged: readonly Judged[]): Map<string, number[]> {
 }
 
 /** Findings about pairs, by index of the payload. */
-export function fights(judged: readonly Judged[]): Finding[][] {
+function fights(judged: readonly Judged[]): Finding[][] {
   const found: Finding[][] = judged.map(() => []);
   const tell = (
     all: ReadonlyMap<string, readonly number[]>,
@@ -108,4 +109,10 @@ export function fights(judged: readonly Judged[]): Finding[][] {
     hint: "Make the later one depend on the build-id of the earlier one, or apply it by replace.",
   }));
   return found;
+}
+
+/** Each payload's findings, those about pairs included. */
+export function withFights(judged: readonly Judged[]): Finding[][] {
+  const pairs = fights(judged);
+  return judged.map(({ row }, i) => limit([...row.findings, ...(pairs[i] ?? [])]));
 }

@@ -4,18 +4,15 @@
 import * as abi from "../abi.js";
 import { createMachine } from "../create.js";
 import { MachineBug, XenError } from "../error.js";
-import { LivepatchControl } from "../livepatch.js";
 import type { Machine } from "../machine.js";
-import { XenControl } from "../xc.js";
-import { aftermath } from "./aftermath.js";
-import { Checkpoint } from "./checkpoint.js";
+import { type Candidate, payloadName } from "./candidate.js";
+import type { Checkpoint } from "./checkpoint.js";
 import { boundSymbols, fileFindings, limit } from "./file_findings.js";
 import { hazardFindings } from "./hazards.js";
 import { newNames, noteOf, type PayloadFile, readPayloadFile } from "./payload_file.js";
 import { reachFindings } from "./reach.js";
 import type { LoadedLivepatch } from "./records.js";
 import { References } from "./references.js";
-import { walkRfc } from "./rfc.js";
 import {
   type Claims,
   type Finding,
@@ -27,28 +24,11 @@ import {
   type Step,
   type VerifyRow,
 } from "./row.js";
-import { act, walkToday } from "./today.js";
-import { branchesNowhere } from "./unrelocated.js";
-
-/** A file to judge: its bytes, or why they could not be read. */
-export interface Candidate {
-  readonly file: string;
-  readonly bytes?: Uint8Array;
-  readonly unreadable?: { readonly errno: string; readonly code: number; readonly message: string };
-}
 
 export interface JudgeOptions {
   readonly cpuFeatures?: string;
   /** Applied before, in this order. */
   readonly stack?: readonly Candidate[];
-}
-
-const NAME_MAX = 31;
-
-/** What a payload is called while it is judged. */
-export function payloadName(file: string): string {
-  const base = file.slice(file.lastIndexOf("/") + 1).replace(/\.[^.]*$/, "");
-  return base.replace(/[^!-~]/g, "_").slice(0, NAME_MAX) || "payload";
 }
 
 interface Walked {
@@ -87,6 +67,9 @@ function decide(failed: Walked["failed"], findings: readonly Finding[]): Decisio
 }
 
 export class Judge {
+  /** State of the machine before a payload; known from the first one on. */
+  private clean: bigint | undefined;
+  /** Made when a payload leaves something behind for the first time: most never do. */
   private checkpoint: Checkpoint | undefined;
   private references: References | undefined;
 
@@ -108,23 +91,10 @@ export class Judge {
   }
 
   private async applyStack(): Promise<void> {
-    for (const { file, bytes, unreadable } of this.options.stack ?? []) {
-      const name = payloadName(file);
-      const fail = (message: string): never => {
-        throw XenError.because(abi.EINVAL, `The stack's ${file}: ${message}`);
-      };
-      if (!bytes) fail(unreadable?.message ?? "unreadable");
-      else if (readPayloadFile(bytes).format === "xsplice") {
-        const xc = new XenControl(this.machine);
-        await xc.upload(name, bytes);
-        await xc.checkAndWait(name);
-        await xc.applyAndWait(name);
-      } else {
-        new LivepatchControl(this.machine).upload(name, bytes);
-        const error = act(this.machine, name, abi.LIVEPATCH_ACTION_APPLY, "APPLIED");
-        if (error) throw error;
-      }
-    }
+    const { stack = [] } = this.options;
+    if (stack.length === 0) return;
+    const { applyStack } = await import("./stack.js");
+    await applyStack(this.machine, stack);
   }
 
   /** Judges a file. Never throws because of what is in it. */
@@ -138,12 +108,17 @@ export class Judge {
       return await this.judgeBytes(file, bytes);
     } catch (error) {
       if (!(error instanceof MachineBug) && !(error instanceof XenError)) throw error;
-      this.machine = await bootMachine(this.image, this.options);
-      this.checkpoint = undefined;
-      await this.applyStack();
+      await this.reboot();
       const { message } = error;
       return this.failedFile(file, { errno: "EIO", code: -abi.EIO, reason: "bug", message });
     }
+  }
+
+  /** The same machine again: booting and the stack give the same bytes each time. */
+  private async reboot(): Promise<void> {
+    this.machine = await bootMachine(this.image, this.options);
+    await this.applyStack();
+    this.checkpoint = undefined;
   }
 
   private failedFile(
@@ -164,15 +139,19 @@ export class Judge {
   }
 
   private async walk(view: PayloadFile, name: string, bytes: Uint8Array): Promise<Walked> {
-    if (view.format === "xsplice") return walkRfc(this.machine, name, bytes);
+    if (view.format === "xsplice") {
+      const { walkRfc } = await import("./rfc.js");
+      return walkRfc(this.machine, name, bytes);
+    }
+    const { walkToday } = await import("./today.js");
     return walkToday(this.machine, name, bytes);
   }
 
   private async judgeBytes(file: string, bytes: Uint8Array): Promise<Judged> {
-    this.checkpoint ??= new Checkpoint(this.machine);
+    this.clean ??= this.machine.stateHash();
     const view = readPayloadFile(bytes);
     const walked = await this.walk(view, payloadName(file), bytes);
-    const left = this.putBack(walked);
+    const left = await this.putBack(walked);
     const findings = limit([...(await this.findings(view, walked)), ...left]);
     const row = {
       file,
@@ -184,27 +163,33 @@ export class Judge {
     return { row, claims: claimsOf(view, walked) };
   }
 
-  /** Restores the machine. @returns what the payload had left behind */
-  private putBack({ failed, loaded }: Walked): Finding[] {
-    const { checkpoint } = this;
-    if (!checkpoint || checkpoint.holds()) return [];
-    if (!failed) return aftermath(this.machine, checkpoint, loaded ?? { start: 0n, end: 0n });
-    checkpoint.restore();
-    return [];
+  /** Puts the machine back. @returns what the payload had left behind */
+  private async putBack({ failed, loaded }: Walked): Promise<Finding[]> {
+    if (this.machine.stateHash() === this.clean) return [];
+    const { aftermath, readImage } = await import("./aftermath.js");
+    const after = failed ? undefined : readImage(this.machine);
+    if (this.checkpoint) this.checkpoint.restore();
+    else {
+      const { Checkpoint } = await import("./checkpoint.js");
+      await this.reboot();
+      this.checkpoint = new Checkpoint(this.machine);
+    }
+    return after ? aftermath(this.machine, after, loaded ?? { start: 0n, end: 0n }) : [];
   }
 
   private async findings(view: PayloadFile, walked: Walked): Promise<Finding[]> {
     const { machine } = this;
     const found = walked.loaded ? hazardFindings(machine, walked.loaded) : [];
     if (walked.patches.length > 0) {
-      this.references ??= new References(await this.imageBytes(), machine);
-      found.push(...(await reachFindings(machine, this.references, walked.patches)));
+      this.references ??= new References(await this.imageBytes(), machine.info());
+      found.push(...reachFindings(machine, this.references, walked.patches));
     }
     if (!view.elf) return found;
     if (view.format !== "unknown") found.push(...fileFindings(machine, view.elf));
     const skipped = found.some(({ id }) => id === "relocation-skipped");
-    if (skipped) found.push(...branchesNowhere(view.elf));
-    return found;
+    if (!skipped) return found;
+    const { branchesNowhere } = await import("./unrelocated.js");
+    return [...found, ...branchesNowhere(view.elf)];
   }
 
   private async imageBytes(): Promise<Uint8Array> {

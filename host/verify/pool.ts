@@ -1,10 +1,9 @@
 // Candidates spread over threads, each with a machine of its own. Results come back in the order of
 // the candidates, whoever judged them.
 
-import { Worker } from "node:worker_threads";
-import { XenError } from "../error.js";
 import type { Refusal } from "../refusal.js";
-import { type Candidate, Judge, type JudgeOptions } from "./judge.js";
+import type { Candidate } from "./candidate.js";
+import { Judge, type JudgeOptions } from "./judge.js";
 import type { Judged } from "./row.js";
 
 /** What a thread starts with. */
@@ -26,8 +25,6 @@ export interface Task {
   readonly candidate: Candidate;
 }
 
-const WORKER = new URL("./worker.js", import.meta.url);
-
 async function inThisThread(
   { image, options }: Assignment,
   candidates: readonly Candidate[],
@@ -40,37 +37,6 @@ async function inThisThread(
     progress();
   }
   return judged;
-}
-
-function refusedBy({ operands, message }: Extract<Report, { kind: "refused" }>): XenError {
-  const error = new XenError(operands);
-  error.message = message;
-  return error;
-}
-
-/** One thread; takes candidates until none is left. */
-function employ(
-  assignment: Assignment,
-  take: () => Task | undefined,
-  done: (index: number, judged: Judged) => void,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(WORKER, { workerData: assignment });
-    const end = (settle: () => void): void => {
-      worker.removeAllListeners();
-      void worker.terminate().then(settle);
-    };
-    worker.on("error", (error) => end(() => reject(error)));
-    worker.on("exit", () => reject(new Error("a thread of verify ended by itself")));
-    worker.on("message", (report: Report) => {
-      if (report.kind === "refused") return end(() => reject(refusedBy(report)));
-      if (report.kind === "failed") return end(() => reject(new Error(report.message)));
-      if (report.kind === "judged") done(report.index, report.judged);
-      const task = take();
-      if (task) worker.postMessage(task);
-      else end(resolve);
-    });
-  });
 }
 
 /**
@@ -93,6 +59,7 @@ export async function judgeAll(
     judged[index] = one;
     progress();
   };
+  const { employ } = await import("./thread.js");
   await Promise.all(Array.from({ length: threads }, () => employ(assignment, take, done)));
   return judged;
 }

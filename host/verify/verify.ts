@@ -4,10 +4,7 @@
 
 import { availableParallelism } from "node:os";
 import { type FileSource, readSource } from "../image.js";
-import { fights } from "./fights.js";
-import { limit } from "./file_findings.js";
-import type { Candidate } from "./judge.js";
-import { judgeAll } from "./pool.js";
+import type { Candidate } from "./candidate.js";
 import type { Judged, VerifyRow } from "./row.js";
 
 /** A payload: its path, or its bytes with what they shall be called. */
@@ -46,13 +43,17 @@ async function candidateOf(source: PayloadSource): Promise<Candidate> {
 }
 
 /** The rows of one image, with what its payloads do to each other. */
-function finished(judged: readonly Judged[], image: string | undefined): VerifyRow[] {
-  const pairs = fights(judged);
+async function finished(
+  judged: readonly Judged[],
+  image: string | undefined,
+): Promise<VerifyRow[]> {
+  const pairs = judged.length > 1 ? await import("./fights.js") : undefined;
+  const findings = pairs?.withFights(judged) ?? judged.map(({ row }) => row.findings);
   return judged.map(({ row: { file, ...row } }, i) => ({
     file,
     ...(image === undefined ? {} : { image }),
     ...row,
-    findings: limit([...row.findings, ...(pairs[i] ?? [])]),
+    findings: findings[i] ?? [],
   }));
 }
 
@@ -82,10 +83,15 @@ export async function verify(
       (_, k) => (i * payloads.length + k) % shard.count === shard.index - 1,
     );
     if (mine.length === 0) continue;
-    const candidates = await Promise.all(mine.map(candidateOf));
+    // Files are read while the code that judges them is loaded.
+    const [candidates, bytes, { judgeAll }] = await Promise.all([
+      Promise.all(mine.map(candidateOf)),
+      source === undefined ? undefined : readSource(source),
+      import("./pool.js"),
+    ]);
     const threads = Math.min(availableParallelism(), Math.ceil(candidates.length / WORTH_A_THREAD));
     const assignment = {
-      image: source === undefined ? undefined : await readSource(source),
+      image: bytes,
       options: { stack, ...(cpuFeatures === undefined ? {} : { cpuFeatures }) },
     };
     const judged = await judgeAll(assignment, candidates, options.jobs ?? threads, () => {
@@ -93,7 +99,7 @@ export async function verify(
       onProgress?.(done, all);
     });
     const several = images.length > 1 && source !== undefined;
-    rows.push(...finished(judged, several ? nameOf(source) : undefined));
+    rows.push(...(await finished(judged, several ? nameOf(source) : undefined)));
   }
   return rows;
 }

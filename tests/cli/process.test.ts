@@ -164,6 +164,24 @@ describe("the machine file", () => {
   });
 });
 
+/** What modules of dist/host import statically: how many files, and which packages. */
+function loaded(...modules: readonly string[]): { files: number; packages: string[] } {
+  const seen = new Set<string>();
+  const packages = new Set<string>();
+  const visit = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    for (const [, name = ""] of readFileSync(file, "utf8").matchAll(
+      /^(?:import|export|\}) .*from "(.+)";$/gm,
+    ))
+      if (name.startsWith(".")) visit(join(dirname(file), name));
+      else packages.add(name);
+  };
+  for (const module of modules) visit(inRoot("dist", "host", ...module.split("/")));
+  const foreign = [...packages].filter((name) => !name.startsWith("node:"));
+  return { files: seen.size, packages: foreign.sort() };
+}
+
 describe("the process", () => {
   test("no colour in a pipe", async () => {
     const machine = join(scratch(), "machine");
@@ -175,23 +193,18 @@ describe("the process", () => {
   });
 
   test("what is loaded at the start: no disassembler, no validation, no machine", () => {
-    const folder = inRoot("dist", "host", "cli");
-    const seen = new Set<string>();
-    const packages = new Set<string>();
-    const visit = (file: string): void => {
-      if (seen.has(file)) return;
-      seen.add(file);
-      for (const [, name = ""] of readFileSync(file, "utf8").matchAll(
-        /^(?:import|\}) .*from "(.+)";$/gm,
-      ))
-        if (name.startsWith(".")) visit(join(dirname(file), name));
-        else packages.add(name);
-    };
-    visit(join(folder, "main.js"));
-    assert.ok(seen.size > 5);
-    assert.deepEqual(
-      [...packages].filter((name) => !name.startsWith("node:")),
-      ["cac"],
+    const { files, packages } = loaded("cli/main.js");
+    assert.ok(files > 5);
+    assert.deepEqual(packages, ["cac"]);
+  });
+
+  test("what a verdict needs: no disassembler, no validation, no lock", () => {
+    const { packages } = loaded(
+      "cli/main.js",
+      "cli/verify.js",
+      "verify/pool.js",
+      "verify/today.js",
     );
+    assert.deepEqual(packages, ["@assemblyscript/loader", "cac"]);
   });
 });
