@@ -3,6 +3,7 @@
 
 import { ABI_VERSION, EFAULT, EINVAL, ENOENT, PERM_R, SYMBOL_MATCHES_MAX, VECTOR_NMI } from "./abi";
 import { site_count } from "./hv/alternatives";
+import { begin_hypercall, collect_hypercall } from "./hv/begun";
 import { boot_machine } from "./hv/boot";
 import { call_function, claim_cpu, write_result } from "./hv/call";
 import { take_port } from "./hv/console";
@@ -122,6 +123,21 @@ export function hv_hypercall(domain: i32, cpu: i32, nr: u64, nargs: u32, budget:
   rc = make_hypercall(on, domain, nr, IO_OFF, nargs, budget);
   if (rc == 0) write_result(IO_OFF, on);
   return rc;
+}
+
+/** Begins a hypercall of a domain on a CPU that is free for it now, and does not wait. Arguments as
+ *  in hv_call. */
+export function hv_begin(domain: i32, cpu: u32, nr: u64, nargs: u32): i32 {
+  clear_refusal();
+  let rc = check_domain(domain);
+  if (rc == 0) rc = check_cpu(cpu);
+  return rc != 0 ? rc : begin_hypercall(cpu_at(cpu), domain, nr, IO_OFF, nargs);
+}
+/** 1 and RESULT_* in I/O, once, when the hypercall that was begun on a CPU has ended; 0 while it is
+ *  under way; -ENOENT when none was begun. */
+export function hv_collect(cpu: u32): i32 {
+  if (cpu >= header().nr_cpus) return -ENOENT;
+  return collect_hypercall(IO_OFF, cpu_at(cpu));
 }
 
 /** Lets the machine run; both 0: until nothing is pending. RUN_* in I/O. */

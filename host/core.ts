@@ -18,6 +18,8 @@ export interface CoreExports {
   hv_boot(imageOff: number, imageLength: number): number;
   hv_call(cpu: number, va: bigint, nargs: number, budget: bigint): number;
   hv_hypercall(domain: number, cpu: number, nr: bigint, nargs: number, budget: bigint): number;
+  hv_begin(domain: number, cpu: number, nr: bigint, nargs: number): number;
+  hv_collect(cpu: number): number;
   hv_run(instructions: bigint, ns: bigint): number;
   hv_read(domain: number, va: bigint, length: number): number;
   hv_write(domain: number, va: bigint, length: number): number;

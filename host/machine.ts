@@ -3,6 +3,7 @@
 // answers. Addresses are 64-bit `bigint`s. What the core refuses is thrown as a XenError.
 
 import * as abi from "./abi.js";
+import { type Begun, beginHypercall } from "./begun.js";
 import {
   type Argument,
   type CallOptions,
@@ -19,7 +20,7 @@ import { FirmwareDesk } from "./desk.js";
 import { disassemble, type Instruction } from "./disasm.js";
 import { XenError } from "./error.js";
 import { type Firmware, platformFirmware } from "./firmware.js";
-import { type Allocate, GuestMemory } from "./guest.js";
+import { type Allocate, GuestMemories } from "./guest.js";
 import { HYPERCALLS } from "./hypercalls.js";
 import {
   type CpuStack,
@@ -57,7 +58,7 @@ export class Machine implements Hypervisor {
   private core: Core;
   private table: Symbols;
   private readonly desk: FirmwareDesk;
-  private readonly guests = new Map<number, GuestMemory>();
+  private readonly guests = new GuestMemories(this);
   private printed: number[] = [];
   /** Of the last hypercall. */
   private refusal: Refusal | undefined;
@@ -211,19 +212,18 @@ export class Machine implements Hypervisor {
     throw XenError.of(abi.EIO, abi.REASON_STOPPED, { name });
   }
 
+  /**
+   * Begins a hypercall on a CPU and does not wait: it is executed when the machine runs,
+   * among all others. Needs a workload. Undefined when the CPU is not free for it now.
+   */
+  begin(nr: number, args: readonly Argument[], options: HypercallOptions = {}): Begun | undefined {
+    const request = { nr, args, options, demand: (rc: number) => this.demand(rc) };
+    return beginHypercall(this.core, this.guests, request);
+  }
+
   /** Runs `work` with an allocator of a domain's memory, which is zeroed and given back after. */
   withBuffers<T>(work: (allocate: Allocate) => T, domain = 0): T {
-    let guest = this.guests.get(domain);
-    if (!guest) {
-      const size = domain === 0 ? abi.DOM0_RAM_BYTES : abi.DOMU_RAM_BYTES;
-      const memory = {
-        read: (va: bigint, length: number) => this.read(va, length, { domain }),
-        write: (va: bigint, bytes: Uint8Array) => this.write(va, bytes, { domain }),
-      };
-      guest = new GuestMemory(memory, BigInt(abi.GUEST_RAM_START), size);
-      this.guests.set(domain, guest);
-    }
-    return guest.scope(work);
+    return this.guests.of(domain).scope(work);
   }
 
   /** Lets the machine run; without limits until it is idle and nothing is pending. */

@@ -46,8 +46,8 @@ import { INFO_GUEST_REGS } from "./stack";
 
 /** First tick of the timer, then once a virtual second (RFC R190). */
 export const TIMER_PERIOD_NS: u64 = 1000000000;
-const GUEST_CS: u64 = 0xe033;
-const GUEST_SS: u64 = 0xe02b;
+export const GUEST_CS: u64 = 0xe033;
+export const GUEST_SS: u64 = 0xe02b;
 const DOMAINS: i32 = 2;
 
 // struct cpu_user_regs, from its start at T - INFO_GUEST_REGS.

@@ -13,6 +13,8 @@ export const PROGRAM_DEEP: u64 = 0xd0;
 export const PROGRAM_SPIN: u64 = 0xf0;
 /** Sleeps in the hypervisor until something happens. */
 export const PROGRAM_BLOCK: u64 = 0x100;
+/** A `syscall`, for a hypercall that the host begins (hv/begun.ts). */
+export const GUEST_SYSCALL: u64 = PROGRAM_BLOCK + 0xc;
 
 // prettier-ignore
 export const GUEST_TEXT = memory.data<u8>([

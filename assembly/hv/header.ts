@@ -93,6 +93,7 @@ export class Header {
   violation_va: u64;
   stop_since_ns: u64; // when the first CPU came to the patch point, 0: none waits there
   stop_ns: u64; // how long CPUs stood still in the last rendezvous, its retries included
+  begun: u32; // hypercalls that were begun and have not ended (hv/begun.ts)
   // 2048: build-id, BUILD_ID_MAX bytes; 2112: version string, VERSION_MAX bytes, NUL-terminated
 }
 if (offsetof<Header>() > 2048) ERROR("Header outgrows the first half of its page");

@@ -4,6 +4,7 @@
 
 import { EBUSY, EINVAL } from "../abi";
 import { REASON_CPU_BUSY, REASON_NO_SUCH_CPU } from "../reasons";
+import { begun, BEGUN_SIZE } from "./begun";
 import { Cpu, CPU_IDLE, CPU_OFFLINE, cpu_at } from "./cpu";
 import { VECTOR_EVENT_CHECK } from "./entries";
 import { enter_domain } from "./domain";
@@ -24,11 +25,17 @@ function take_off(cpu: Cpu): void {
   tell_online(cpu.id, false);
 }
 
-/** A CPU is back, as after boot; what it retired and its stack stay. */
+const KEPT = memory.data(264);
+if (BEGUN_SIZE > 264) ERROR("a begun hypercall outgrows its copy");
+
+/** A CPU is back, as after boot; what it retired, its stack, and a result that nobody has collected
+ *  stay. */
 function put_on(id: u32): void {
   const top = cpu_at(id).stack_top_va;
   const retired = cpu_at(id).retired;
+  memory.copy(KEPT, changetype<usize>(begun(cpu_at(id))), BEGUN_SIZE);
   const cpu = reset_cpu(id);
+  memory.copy(changetype<usize>(begun(cpu)), KEPT, BEGUN_SIZE);
   cpu.stack_top_va = top;
   cpu.retired = retired;
   set_current(cpu, -1);

@@ -7,6 +7,7 @@
 // stack is empty and it fetches code afresh.
 
 import { EAGAIN, GATE_GUEST_ENTRY, GATE_RENDEZVOUS_TAIL, QUIESCE_RENDEZVOUS } from "../abi";
+import { is_under_way } from "./begun";
 import { Cpu, CPU_GUEST, CPU_HYPERVISOR, CPU_OFFLINE, cpu_at } from "./cpu";
 import { VECTOR_EVENT_CHECK, VECTOR_TIMER } from "./entries";
 import { GUARD_BARRIER, GUARD_DEADLINE, GUARD_RELEASE, is_out } from "./guards";
@@ -98,10 +99,18 @@ function arrive_at_tail(): bool {
   return wanted && h.tail_armed != 0;
 }
 
+/** Whether a CPU stands still for hotplug: all do, but one that is to go brings the hypercall to an
+ *  end that was begun on it. */
+function is_held(cpu: Cpu): bool {
+  const h = header();
+  if (h.hold == 0) return false;
+  return h.hold_online != 0 || h.hold != cpu.id + 1 || !is_under_way(cpu);
+}
+
 /** A CPU stands behind a gate: it waits there, or goes on (false). */
 export function arrive(cpu: Cpu, gate: u32): bool {
   const h = header();
-  let waits = h.hold != 0 && gate == GATE_GUEST_ENTRY;
+  let waits = gate == GATE_GUEST_ENTRY && is_held(cpu);
   if (gate == GATE_RENDEZVOUS_TAIL) waits = arrive_at_tail();
   else if (h.work_id != 0 && gate == patch_gate()) {
     waits = !is_out(GUARD_BARRIER) || !is_anyone_there();

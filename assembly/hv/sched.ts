@@ -28,7 +28,7 @@ const UNBOUNDED: u64 = 4000000000;
 
 @inline
 function is_pending(): bool {
-  return rendezvous_pending() || tasklets_pending();
+  return rendezvous_pending() || tasklets_pending() || header().begun != 0;
 }
 
 /** One step of what is pending. False: there is nothing that could be done now. */

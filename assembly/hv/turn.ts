@@ -16,6 +16,7 @@ import {
   STOP_SYSCALL,
   VECTOR_DF,
 } from "../abi";
+import { end_hypercall, has_returned, is_under_way } from "./begun";
 import { advance } from "./clock";
 import { Cpu, CPU_GUEST, CPU_HYPERVISOR, CPU_IDLE, CPU_OFFLINE, cpu_at } from "./cpu";
 import { enter_domain } from "./domain";
@@ -88,6 +89,7 @@ function enter_syscall(cpu: Cpu): void {
 function crash(cpu: Cpu): u32 {
   cpu.crashed = 1;
   header().crashes++;
+  if (is_under_way(cpu)) end_hypercall(cpu, STOP_FAULT);
   return STOP_FAULT;
 }
 
@@ -117,12 +119,16 @@ function settle(cpu: Cpu, stop: u32): u32 {
     case STOP_IPI:
       return STOP_BUDGET;
     case STOP_CONTEXT:
+      if (is_under_way(cpu) && has_returned(cpu)) {
+        end_hypercall(cpu, STOP_RETURN);
+        return STOP_BUDGET;
+      }
       cpu.state = cpu.user != 0 ? CPU_GUEST : CPU_HYPERVISOR;
       return STOP_BUDGET;
     case STOP_FAULT:
       return crash(cpu);
     case STOP_HALT:
-      if (cpu.borrowed != 0) return STOP_HALT;
+      if (cpu.borrowed != 0 && !is_under_way(cpu)) return STOP_HALT;
       cpu.halted = 1;
       if (cpu.idling != 0) cpu.state = CPU_IDLE;
       return STOP_BUDGET;

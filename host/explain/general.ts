@@ -224,4 +224,11 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
       hint: "It has neither a hypercall_table entry nor a do_<name> function for it.",
     }),
   ],
+  [
+    abi.REASON_NO_GUESTS,
+    () => ({
+      message: "The machine has no guests: its CPUs only work when they are called.",
+      hint: "Boot with a workload to begin a hypercall without waiting for it.",
+    }),
+  ],
 ]);
