@@ -31,9 +31,11 @@ export const ENOBUFS = 105;
 export const ETIMEDOUT = 110;
 
 // --- hypercalls -----------------------------------------------------------------------------
+export const HYPERVISOR_MULTICALL = 13;
 export const HYPERVISOR_XEN_VERSION = 17;
 export const HYPERVISOR_SYSCTL = 35;
 export const HYPERVISOR_DOMCTL = 36;
+export const HYPERVISOR_DEEP = 51; // mini-Xen's own: calls itself as often as it is told
 
 // --- sysctl envelope (R84, R89, A6) ---------------------------------------------------------
 export const XEN_SYSCTL_INTERFACE_VERSION = 0x0000000c;
@@ -203,6 +205,8 @@ export const BOOT_SIZE = 32;
 export const OPTION_REQUIRE_SIGNATURE = 1; // R72: only signed payloads
 export const OPTION_BUG_TRAMPOLINE = 2; // R13, K23: a jump to a BUG in every dead body
 export const OPTION_STACK_FRAMES = 4; // R181: stacks are looked at frame by frame
+export const OPTION_ENTRIES_IMAGE = 8; // guests enter by the image's entries, note or no note
+export const OPTION_ENTRIES_MACHINE = 16; // ... by the machine's own
 /** hv_call, hv_hypercall leave RESULT_*. */
 export const RESULT_STOP = 0;
 export const RESULT_VECTOR = 4;
@@ -259,7 +263,18 @@ export const INFO_BOOTED = 108;
 export const INFO_TEXT_LO = 112;
 export const INFO_TEXT_HI = 120;
 export const INFO_STOP_NS = 128; // how long CPUs stood still in the last rendezvous for a patch
-export const INFO_SIZE = 136;
+export const INFO_ENTRIES = 136; // ENTRIES_*
+export const INFO_LOST_GUESTS = 140; // guests that were crashed
+export const INFO_ENTRY_LO = 144; // code of the machine's own entries, 0 when it has none
+export const INFO_ENTRY_HI = 152;
+export const INFO_SIZE = 160;
+/** Whose entries guests and interrupts come in by. */
+export const ENTRIES_IMAGE = 0;
+export const ENTRIES_MACHINE = 1;
+/** hv_entry_symbol leaves ENTRY_SYMBOL_*: the name of a piece of the machine's own entries. */
+export const ENTRY_SYMBOL_OFFSET = 0; // u32
+export const ENTRY_SYMBOL_LENGTH = 4; // u32
+export const ENTRY_SYMBOL_NAME = 8;
 /** hv_cpu_get leaves CPU_INFO_*: registers are 16 u64 in encoding order. */
 export const CPU_INFO_STATE = 0;
 export const CPU_INFO_DOMAIN = 4;
@@ -273,7 +288,14 @@ export const CPU_INFO_FAULT_VA = 40;
 export const CPU_INFO_RETIRED = 48;
 export const CPU_INFO_STACK_TOP = 56;
 export const CPU_INFO_REGS = 64;
-export const CPU_INFO_SIZE = 192;
+export const CPU_INFO_CRASHED = 192; // u32: the hypervisor faulted here, and it stopped
+export const CPU_INFO_LOST = 196; // u32: its guest was crashed, and how:
+export const CPU_INFO_LOST_DOMAIN = 200;
+export const CPU_INFO_LOST_VECTOR = 204;
+export const CPU_INFO_LOST_ERROR = 208;
+export const CPU_INFO_LOST_RIP = 216; // u64
+export const CPU_INFO_LOST_VA = 224; // u64
+export const CPU_INFO_SIZE = 232;
 /** What guests do when the machine runs (BOOT_WORKLOAD). */
 export const WORKLOAD_NONE = 0; // no guests: CPUs work when they are called
 export const WORKLOAD_IDLE = 1;
@@ -372,3 +394,4 @@ export const VIOLATION_LATE = 4; // work is not over although its time is
 export const VIOLATION_BETWEEN = 5; // memory is neither old nor new
 export const VIOLATION_FAULT = 6; // the hypervisor faulted
 export const VIOLATION_STALE = 7; // cached code differs from memory
+export const VIOLATION_GUEST = 8; // a guest was crashed by a fault of its own

@@ -9,6 +9,7 @@ import { call_function, claim_cpu, write_result } from "./hv/call";
 import { take_port } from "./hv/console";
 import { cpu_at } from "./hv/cpu";
 import { check_domain, enter_domain } from "./hv/domain";
+import { write_entry_symbol } from "./hv/entry_page";
 import { used_end } from "./hv/frames";
 import { header } from "./hv/header";
 import { request_hotplug, drop_hotplug } from "./hv/hotplug";
@@ -240,6 +241,11 @@ export function hv_symbol_at(va: u64): i32 {
 /** SYMBOL_* in I/O. */
 export function hv_symbol_info(index: u32): i32 {
   return write_symbol(IO_OFF, index);
+}
+
+/** ENTRY_SYMBOL_* of code of the machine's own entries in I/O; -ENOENT when `va` is none of it. */
+export function hv_entry_symbol(va: u64): i32 {
+  return write_entry_symbol(IO_OFF, va);
 }
 
 // --- policy and refusals ------------------------------------------------------------------------

@@ -109,6 +109,8 @@ export const REASON_NO_SUCH_DOMAIN = 163;
 export const REASON_NO_SUCH_CPU = 164;
 export const REASON_CPU_BUSY = 165;
 export const REASON_NO_HYPERCALL = 166;
+export const REASON_ENTRY_MISSING = 167; // boot: an entry of the contract that the image has not
+export const REASON_WORKLOAD_HYPERCALL = 168; // boot: guests make a hypercall that it has not
 export const REASON_NO_GUESTS = 169; // a hypercall is begun where CPUs only work when called
 // the machine's file (found by the host alone)
 export const REASON_MACHINE_FILE_FORMAT = 180;

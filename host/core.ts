@@ -27,6 +27,7 @@ export interface CoreExports {
   hv_symbol_lookup(length: number): number;
   hv_symbol_at(va: bigint): number;
   hv_symbol_info(index: number): number;
+  hv_entry_symbol(va: bigint): number;
   hv_info(): number;
   hv_key(char: number): number;
   hv_console_off(): number;

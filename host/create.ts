@@ -14,6 +14,7 @@ import {
 } from "./image.js";
 import { Machine } from "./machine.js";
 import type { Policy, PolicyMask } from "./policy.js";
+import { WORKLOADS } from "./workloads.js";
 
 /** How a machine is booted. */
 export interface BootOptions {
@@ -32,6 +33,9 @@ export interface BootOptions {
   readonly stackWalk?: "scan" | "frames";
   /** What the guests do when the machine runs: `none` by default. */
   readonly workload?: string;
+  /** By whose code guests and interrupts enter the hypervisor: `image`, its own, made for this
+   *  machine; `machine`, the machine's. By default what the image's note says. */
+  readonly entries?: "image" | "machine";
   /** Only signed payloads (R72). */
   readonly requireSignature?: boolean;
   /** Certificates (DER) of those who may sign. */
@@ -58,18 +62,12 @@ export interface MachineOptions extends BootOptions {
   readonly onConsole?: (text: string) => void;
 }
 
-/** Names of workloads (Header.workload). */
-export const WORKLOADS: Readonly<Record<string, number>> = {
-  none: abi.WORKLOAD_NONE,
-  idle: abi.WORKLOAD_IDLE,
-  storm: abi.WORKLOAD_STORM,
-  domctl: abi.WORKLOAD_DOMCTL,
-  deep: abi.WORKLOAD_DEEP,
-  mixed: abi.WORKLOAD_MIXED,
-  spin: abi.WORKLOAD_SPIN,
-  block: abi.WORKLOAD_BLOCK,
-};
 const QUIESCE = { "guest-entry": 0, rendezvous: 1 } as const;
+const ENTRIES = {
+  image: abi.OPTION_ENTRIES_IMAGE,
+  machine: abi.OPTION_ENTRIES_MACHINE,
+  note: 0,
+} as const;
 const STACK_WALK = { scan: 0, frames: abi.OPTION_STACK_FRAMES } as const;
 
 function refuseParameter(name: string, value: number): never {
@@ -86,6 +84,7 @@ function bootRecord(options: BootOptions): Uint8Array {
     quiesce = "guest-entry",
     stackWalk = "scan",
     workload = "none",
+    entries = "note",
   } = options;
   if (!Number.isInteger(cpus) || cpus < 0 || cpus > abi.MACHINE_CPUS_MAX) {
     refuseParameter("cpus", cpus);
@@ -99,7 +98,8 @@ function bootRecord(options: BootOptions): Uint8Array {
     abi.BOOT_OPTIONS,
     (options.requireSignature ? abi.OPTION_REQUIRE_SIGNATURE : 0) |
       (options.bugTrampoline ? abi.OPTION_BUG_TRAMPOLINE : 0) |
-      STACK_WALK[stackWalk],
+      STACK_WALK[stackWalk] |
+      ENTRIES[entries],
     true,
   );
   view.setBigUint64(abi.BOOT_SEED, BigInt.asUintN(64, BigInt(seed)), true);

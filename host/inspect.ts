@@ -2,15 +2,18 @@
 // image, symbols, CPUs and their stacks.
 
 import * as abi from "./abi.js";
+import type { Fault } from "./call.js";
 import type { Core } from "./core.js";
 import { type PayloadInfo, payloadSymbolAt } from "./map.js";
 import {
   type ImageSymbol,
+  type PayloadSymbol,
   type SymbolSource,
   type Symbols,
   symbolBind,
   symbolType,
 } from "./symbols.js";
+import { workloadName } from "./workloads.js";
 
 /** Facts about a machine. */
 export interface MachineInfo {
@@ -41,6 +44,15 @@ export interface MachineInfo {
   /** Area where payloads go. */
   readonly payloadStart: bigint;
   readonly payloadEnd: bigint;
+  /** What its guests do. */
+  readonly workload: string;
+  /** By whose code guests and interrupts enter: the image's, or the machine's own. */
+  readonly entries: "image" | "machine";
+  /** The machine's own entries, both 0 when it has none. */
+  readonly entryStart: bigint;
+  readonly entryEnd: bigint;
+  /** Guests that were crashed by faults of their own. */
+  readonly lostGuests: number;
 }
 
 /** What a CPU is doing. */
@@ -59,6 +71,10 @@ export interface CpuInfo {
   readonly retired: bigint;
   /** One past the highest byte of its hypervisor stack. */
   readonly stackTop: bigint;
+  /** The hypervisor faulted here, and the CPU has stopped. */
+  readonly fault?: Fault;
+  /** Its guest was crashed, by a fault of its own; the CPU goes on without it. */
+  readonly guestCrash?: Fault & { readonly domain: number };
 }
 
 /** A CPU with the return addresses on its stack. */
@@ -106,6 +122,11 @@ export function readInfo(core: Core): MachineInfo {
     textEnd: wide(abi.INFO_TEXT_HI),
     payloadStart: wide(abi.INFO_PAYLOAD_BASE),
     payloadEnd: wide(abi.INFO_PAYLOAD_END),
+    workload: workloadName(number(abi.INFO_WORKLOAD)),
+    entries: number(abi.INFO_ENTRIES) === abi.ENTRIES_MACHINE ? "machine" : "image",
+    entryStart: wide(abi.INFO_ENTRY_LO),
+    entryEnd: wide(abi.INFO_ENTRY_HI),
+    lostGuests: number(abi.INFO_LOST_GUESTS),
   };
 }
 
@@ -115,7 +136,7 @@ export function symbolSource(core: Core): SymbolSource {
     count: () => core.invoke("hv_symbol_count") >>> 0,
     at: (va) => core.invoke("hv_symbol_at", va),
     info: (index) => readSymbol(core, index),
-    payloadSymbol: (va) => payloadSymbolAt(core, va),
+    payloadSymbol: (va) => payloadSymbolAt(core, va) ?? entrySymbolAt(core, va),
     lookup(name) {
       const bytes = new TextEncoder().encode(name);
       if (bytes.length === 0 || bytes.length > abi.IO_WINDOW_SIZE) return { count: 0, indices: [] };
@@ -127,6 +148,16 @@ export function symbolSource(core: Core): SymbolSource {
       return { count, indices };
     },
   };
+}
+
+/** A piece of the machine's own entries. */
+function entrySymbolAt(core: Core, va: bigint): PayloadSymbol | undefined {
+  if (core.invoke("hv_entry_symbol", va) < 0) return undefined;
+  const record = core.record();
+  const length = record.getUint32(abi.ENTRY_SYMBOL_LENGTH, true);
+  const at = record.byteOffset + abi.ENTRY_SYMBOL_NAME;
+  const offset = BigInt(record.getUint32(abi.ENTRY_SYMBOL_OFFSET, true));
+  return { owner: "machine", name: text(core, at, length), offset };
 }
 
 function readSymbol(core: Core, index: number): ImageSymbol {
@@ -145,12 +176,39 @@ function readSymbol(core: Core, index: number): ImageSymbol {
   };
 }
 
+function readFaults(record: DataView): Pick<CpuInfo, "fault" | "guestCrash"> {
+  const number = (offset: number): number => record.getUint32(offset, true);
+  const fault = (vector: number, error: number, rip: number, va: number): Fault => ({
+    vector: abi.vectorName(number(vector)),
+    error: number(error),
+    rip: record.getBigUint64(rip, true),
+    va: record.getBigUint64(va, true),
+  });
+  const { CPU_INFO_VECTOR, CPU_INFO_ERROR, CPU_INFO_RIP, CPU_INFO_FAULT_VA } = abi;
+  const { CPU_INFO_LOST_VECTOR, CPU_INFO_LOST_ERROR, CPU_INFO_LOST_RIP, CPU_INFO_LOST_VA } = abi;
+  const crashed = number(abi.CPU_INFO_CRASHED) !== 0;
+  const lost = number(abi.CPU_INFO_LOST) !== 0;
+  const domain = record.getInt32(abi.CPU_INFO_LOST_DOMAIN, true);
+  return {
+    ...(crashed && {
+      fault: fault(CPU_INFO_VECTOR, CPU_INFO_ERROR, CPU_INFO_RIP, CPU_INFO_FAULT_VA),
+    }),
+    ...(lost && {
+      guestCrash: {
+        domain,
+        ...fault(CPU_INFO_LOST_VECTOR, CPU_INFO_LOST_ERROR, CPU_INFO_LOST_RIP, CPU_INFO_LOST_VA),
+      },
+    }),
+  };
+}
+
 /** Reads CPU_INFO_* of one CPU; undefined when there is no such CPU. */
 export function readCpu(core: Core, cpu: number): CpuInfo | undefined {
   if (core.invoke("hv_cpu_get", cpu) < 0) return undefined;
   const record = core.record();
   const wide = (offset: number): bigint => record.getBigUint64(offset, true);
   return {
+    ...readFaults(record),
     cpu,
     state: STATES[record.getUint32(abi.CPU_INFO_STATE, true)] ?? "offline",
     domain: record.getInt32(abi.CPU_INFO_DOMAIN, true),
@@ -186,9 +244,9 @@ export function readStacks(
   symbols: Symbols,
   payloads: readonly PayloadInfo[],
 ): CpuStack[] {
-  const { textStart, textEnd, cpus } = readInfo(core);
+  const { textStart, textEnd, entryStart, entryEnd, cpus } = readInfo(core);
   const code = payloads.map(({ baseVa, textSize }) => [baseVa, baseVa + textSize] as const);
-  code.push([textStart, textEnd]);
+  code.push([textStart, textEnd], [entryStart, entryEnd]);
   const isCode = (va: bigint): boolean => code.some(([start, end]) => va >= start && va < end);
   const stacks: CpuStack[] = [];
   for (let cpu = 0; cpu < cpus; cpu++) {

@@ -34,13 +34,13 @@ export interface SymbolSource {
   lookup(name: string): { readonly count: number; readonly indices: readonly number[] };
   /** Index of the symbol at or below an address, -1 for none. */
   at(va: bigint): number;
-  /** The symbol of a payload that covers an address (R196). */
+  /** The symbol of a payload (R196), or of the machine's own entries, that covers an address. */
   payloadSymbol(va: bigint): PayloadSymbol | undefined;
 }
 
-/** A symbol that a payload brought. */
+/** A symbol that the image has not. */
 export interface PayloadSymbol {
-  /** Id of the payload. */
+  /** Id of the payload, or `machine`. */
   readonly owner: string;
   readonly name: string;
   /** Of the address from the symbol. */

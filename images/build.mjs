@@ -1,5 +1,6 @@
 /*
- * `npm run images`: builds every ELF file under images/ from its sources with gcc and binutils.
+ * `npm run images`: builds every ELF file under images/, and the code that the machine itself brings
+ * (assembly/hv/*_code.ts), from their sources with gcc and binutils.
  *
  * The results are committed, so nobody needs a compiler to run anything; with the tool versions of
  * VERSIONS.json they come out byte for byte the same. `--out DIR` builds there and touches nothing.
@@ -9,6 +10,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildCode } from "./recipes/code.mjs";
 import { buildKernels, buildMiniXen } from "./recipes/hypervisor.mjs";
 import { buildPayloads } from "./recipes/payloads.mjs";
 
@@ -23,18 +25,23 @@ export function toolVersions() {
   return Object.fromEntries(["gcc", "as", "ld", "objcopy"].map((tool) => [tool, versionOf(tool)]));
 }
 
-/** Builds all ELF files into `out` (laid out as images/) and returns their names. */
+/** Builds everything into `out` (laid out as the project) and returns the files' names. */
 export function buildAll(out) {
   const work = mkdtempSync(join(tmpdir(), "xsplice-images-"));
   try {
-    mkdirSync(join(out, "mini-xen"), { recursive: true });
-    mkdirSync(join(out, "bench"), { recursive: true });
-    mkdirSync(join(out, "payloads"), { recursive: true });
-    const built = ["mini-xen/mini-xen", "bench/kernels"];
-    buildMiniXen(images, work, join(out, built[0]));
-    buildKernels(images, work, join(out, built[1]));
-    const payloads = buildPayloads(images, work, join(out, built[0]), join(out, "payloads"));
-    return built.concat(payloads.map((name) => `payloads/${name}`));
+    const [miniXen, kernels] = ["images/mini-xen/mini-xen", "images/bench/kernels"];
+    const [payloads, code] = ["images/payloads", "assembly/hv"];
+    for (const directory of [dirname(miniXen), dirname(kernels), payloads, code])
+      mkdirSync(join(out, directory), { recursive: true });
+    buildMiniXen(images, work, join(out, miniXen));
+    buildKernels(images, work, join(out, kernels));
+    const names = buildPayloads(images, work, join(out, miniXen), join(out, payloads));
+    return [
+      miniXen,
+      kernels,
+      ...names.map((name) => `${payloads}/${name}`),
+      ...buildCode(images, work, join(out, code)).map((name) => `${code}/${name}`),
+    ];
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -47,8 +54,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   } else {
     const out = mkdtempSync(join(tmpdir(), "xsplice-built-"));
     for (const name of buildAll(out)) {
-      cpSync(join(out, name), join(images, name));
-      console.log(`${name}: ${readFileSync(join(images, name)).length} bytes`);
+      cpSync(join(out, name), join(images, "..", name));
+      console.log(`${name}: ${readFileSync(join(out, name)).length} bytes`);
     }
     rmSync(out, { recursive: true, force: true });
     writeFileSync(join(images, "VERSIONS.json"), `${JSON.stringify(toolVersions(), null, 2)}\n`);

@@ -24,7 +24,7 @@ import { REASON_NO_GUESTS } from "../reasons";
 import { borrow, give_back, is_free, refuse_busy } from "./borrow";
 import { Cpu, CPU_GUEST } from "./cpu";
 import { GUEST_CS, GUEST_SS } from "./guest";
-import { GUEST_SYSCALL } from "./guest_programs";
+import { GUEST_TOOLSTACK } from "./guest_code";
 import { header } from "./header";
 import { has_requests } from "./interrupt";
 import { GUEST_DATA_VA, GUEST_TEXT_VA } from "./layout";
@@ -106,7 +106,7 @@ export function begin_hypercall(cpu: Cpu, domain: i32, nr: u64, args_off: usize,
     set_argument(cpu, n, load<u64>(args_off + ((<usize>n) << 3)));
   }
   cpu.rax = nr;
-  cpu.rip = GUEST_TEXT_VA + GUEST_SYSCALL;
+  cpu.rip = GUEST_TEXT_VA + GUEST_TOOLSTACK;
   cpu.rsp = GUEST_DATA_VA + ((<u64>cpu.id) << PAGE_SHIFT) + PAGE_SIZE;
   cpu.rflags = RFLAGS_RESET | RFLAGS_IF;
   cpu.cs = <u16>GUEST_CS;
@@ -123,7 +123,7 @@ export function begin_hypercall(cpu: Cpu, domain: i32, nr: u64, args_off: usize,
 /** Back in user mode, behind the `syscall`. */
 @inline
 export function has_returned(cpu: Cpu): bool {
-  return cpu.user != 0 && cpu.rip == GUEST_TEXT_VA + GUEST_SYSCALL + SYSCALL_LENGTH;
+  return cpu.user != 0 && cpu.rip == GUEST_TEXT_VA + GUEST_TOOLSTACK + SYSCALL_LENGTH;
 }
 
 /** The hypercall is over: the result is kept, and the CPU does what it did before, unless it has

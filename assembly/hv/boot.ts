@@ -12,6 +12,8 @@ import {
   BOOT_WORKLOAD,
   EINVAL,
   ENOMEM,
+  OPTION_ENTRIES_IMAGE,
+  OPTION_ENTRIES_MACHINE,
   REGION_TEXT,
   STOP_RETURN,
 } from "../abi";
@@ -25,7 +27,8 @@ import { boot_domains, enter_domain } from "./domain";
 import { boot_entries } from "./entries";
 import { sort_image_extable } from "./extable_sort";
 import { free_frames, OWNER_FREE } from "./frames";
-import { boot_guests, check_workload } from "./guest";
+import { boot_guests } from "./guest";
+import { check_workload } from "./guest_programs";
 import { HEADER_MAGIC, header, VERSION_MAX, VERSION_OFF } from "./header";
 import { boot_hypercalls } from "./hypercall";
 import { copy_segments, find_build_id, known_symbol, map_image } from "./image";
@@ -63,14 +66,21 @@ export function wipe_machine(): void {
   drop_code();
 }
 
+function refuse_parameter(index: u32, value: u32, limit: u32): i32 {
+  const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);
+  refusal().index = index;
+  refusal().value = value;
+  refusal().limit = limit;
+  return rc;
+}
+
 function check_parameters(boot: usize): i32 {
   const cpus = load<u32>(boot + BOOT_CPUS);
-  if (cpus <= NR_CPUS) return check_features(boot);
-  const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);
-  refusal().index = BOOT_CPUS;
-  refusal().value = cpus;
-  refusal().limit = NR_CPUS;
-  return rc;
+  if (cpus > NR_CPUS) return refuse_parameter(BOOT_CPUS, cpus, NR_CPUS);
+  const both = OPTION_ENTRIES_IMAGE | OPTION_ENTRIES_MACHINE;
+  const options = load<u32>(boot + BOOT_OPTIONS);
+  if ((options & both) == both) return refuse_parameter(BOOT_OPTIONS, options, 0);
+  return check_features(boot);
 }
 
 function take_parameters(boot: usize): void {
@@ -120,8 +130,8 @@ function boot_image(f: ImageFile): i32 {
   note_text();
   find_build_id(f);
   boot_hypercalls();
-  boot_entries();
-  return check_workload();
+  rc = boot_entries(f);
+  return rc != 0 ? rc : check_workload();
 }
 
 /** The image's exception table: as far as its two symbols lie in one section. */

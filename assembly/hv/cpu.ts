@@ -91,6 +91,13 @@ export class Cpu {
   result_rip: u64; // 440
   interrupted: u32; // 448: took an interrupt while it waited
   crashed: u32; // 452: a fault that nothing expected; runs no more
+  // A guest that was crashed by a fault of its own (hv/domain_crash.ts): the CPU has none any more.
+  lost: u32; // 456
+  lost_domain: i32; // 460
+  lost_vector: u32; // 464
+  lost_error: u32; // 468
+  lost_rip: u64; // 472
+  lost_va: u64; // 480
 
   /** XMM registers, 16 bytes each, at 512. */
   @inline get xmm_off(): usize {
@@ -105,6 +112,7 @@ if (offsetof<Cpu>("rip") != CPU_RIP) ERROR("Cpu.rip");
 if (offsetof<Cpu>("rflags") != CPU_RFLAGS) ERROR("Cpu.rflags");
 if (offsetof<Cpu>("zero") != CPU_ZERO) ERROR("Cpu.zero");
 if (offsetof<Cpu>("id") != 304) ERROR("Cpu.id");
+if (offsetof<Cpu>("lost_va") != 480) ERROR("Cpu.lost_va");
 if (offsetof<Cpu>() > 512) ERROR("Cpu reaches into its XMM registers");
 
 

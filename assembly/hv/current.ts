@@ -3,7 +3,7 @@
 // that code of a hypervisor looks at without being asked to are filled (livepatch-today 6.6;
 // mini-Xen has the same).
 
-import { ENOMEM, PERM_R, PERM_W } from "../abi";
+import { ENOMEM, ENTRIES_MACHINE, PERM_R, PERM_W } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
 import { domain_at, is_domain } from "./domain";
 import { alloc_frames, OWNER_CURRENT } from "./frames";
@@ -16,9 +16,12 @@ import { refuse } from "./refusal";
 // struct vcpu, one page each; its sched_unit lies in the page's last part.
 const VCPU_ID: usize = 0;
 const VCPU_PROCESSOR: usize = 4;
+const VCPU_INFO: usize = 8;
 const VCPU_DOMAIN: usize = 16;
 const VCPU_SCHED_UNIT: usize = 200;
 const SCHED_UNIT: usize = 0xe00;
+/** The guest's own struct vcpu_info, 64 bytes: no event is ever pending. */
+const INFO: usize = 0xfc0;
 // struct domain, one page, and a page of pointers to its vcpus.
 const DOMAIN_ID: usize = 0;
 const DOMAIN_MAX_VCPUS: usize = 4;
@@ -46,6 +49,8 @@ function fill_vcpu(off: usize, va: u64, cpu: u32, domain_va: u64): void {
   store<u64>(off + VCPU_DOMAIN, domain_va);
   store<u64>(off + VCPU_SCHED_UNIT, va + SCHED_UNIT);
   store<u64>(off + SCHED_UNIT, domain_va);
+  // Xen asks it between the parts of a long hypercall; only guests make those.
+  if (header().entries == ENTRIES_MACHINE) store<u64>(off + VCPU_INFO, va + INFO);
 }
 
 function create_blocks(domain: i32): bool {

@@ -1,12 +1,17 @@
-// The image's own ways in, found by name once at boot: where a guest's syscall, an interrupt, an
-// NMI and an idle CPU begin (images/mini-xen/README.md, "Contract"). A machine whose guests run
-// needs all of them; without guests an image may lack any.
+// The ways in: where a guest's syscall, an interrupt, an NMI and an idle CPU begin. An image that was
+// made for this machine says so with a note and has them all by name (images/mini-xen/README.md,
+// "Contract"). Names alone tell nothing: Xen calls its entries the same, and they need descriptor
+// tables, a scheduler and vcpus that only booting makes. For any other image whose guests shall run
+// the machine brings its own (hv/entry_page.ts).
 
-import { BOOT_WORKLOAD, EOPNOTSUPP } from "../abi";
-import { REASON_BOOT_PARAMETER } from "../reasons";
+import { EOPNOTSUPP, OPTION_ENTRIES_IMAGE, OPTION_ENTRIES_MACHINE, WORKLOAD_NONE } from "../abi";
+import { REASON_ENTRY_MISSING } from "../reasons";
+import { boot_entry_page } from "./entry_page";
 import { header } from "./header";
 import { known_symbol } from "./image";
-import { refusal, refusal_name, refuse } from "./refusal";
+import { ImageFile } from "./image_file";
+import { desc_off, find_note } from "./notes";
+import { refusal_name, refuse } from "./refusal";
 import { ascii } from "./text";
 
 /** Xen's vectors. */
@@ -14,7 +19,17 @@ export const VECTOR_EVENT_CHECK: u32 = 0xfc;
 export const VECTOR_CALL_FUNCTION: u32 = 0xfb;
 export const VECTOR_TIMER: u32 = 0xfa;
 
-export function boot_entries(): void {
+/** The contract's note: its type, and the version that this machine keeps. */
+const NT_ENTRIES: u32 = 1;
+const CONTRACT_VERSION: u32 = 1;
+
+function follows_contract(f: ImageFile): bool {
+  const forced = header().options & (OPTION_ENTRIES_IMAGE | OPTION_ENTRIES_MACHINE);
+  if (forced != 0) return forced == OPTION_ENTRIES_IMAGE;
+  return find_note(f, "xsplice", NT_ENTRIES, 4) && load<u32>(desc_off) == CONTRACT_VERSION;
+}
+
+function take_image_entries(): void {
   const h = header();
   h.lstar_enter_va = known_symbol("lstar_enter");
   h.event_check_va = known_symbol("event_check_interrupt");
@@ -24,13 +39,6 @@ export function boot_entries(): void {
   h.idle_loop_va = known_symbol("idle_loop");
   h.test_all_events_va = known_symbol("test_all_events");
   h.online_map_va = known_symbol("cpu_online_map");
-}
-
-/** Where interrupt `vector` is served, 0 when the image has nothing for it. */
-export function entry_of_vector(vector: u32): u64 {
-  if (vector == VECTOR_EVENT_CHECK) return header().event_check_va;
-  if (vector == VECTOR_CALL_FUNCTION) return header().call_function_va;
-  return vector == VECTOR_TIMER ? header().timer_va : 0;
 }
 
 function missing_entry(): string {
@@ -45,12 +53,28 @@ function missing_entry(): string {
   return h.online_map_va == 0 ? "cpu_online_map" : "";
 }
 
-/** 0, or -EOPNOTSUPP with the name of an entry that guests need and the image has not. */
-export function check_entries(): i32 {
+/** -EOPNOTSUPP with the name of an entry that guests need and the image has not. */
+function check_entries(): i32 {
   const name = missing_entry();
   if (name.length == 0) return 0;
-  const rc = refuse(EOPNOTSUPP, REASON_BOOT_PARAMETER);
-  refusal().index = BOOT_WORKLOAD;
+  const rc = refuse(EOPNOTSUPP, REASON_ENTRY_MISSING);
   refusal_name(ascii(name), <usize>name.length);
   return rc;
+}
+
+/** Settles whose entries the machine has. Without guests an image may lack any. */
+export function boot_entries(f: ImageFile): i32 {
+  const guests = header().workload != WORKLOAD_NONE;
+  if (follows_contract(f)) {
+    take_image_entries();
+    return guests ? check_entries() : 0;
+  }
+  return guests ? boot_entry_page() : 0;
+}
+
+/** Where interrupt `vector` is served, 0 when nobody does. */
+export function entry_of_vector(vector: u32): u64 {
+  if (vector == VECTOR_EVENT_CHECK) return header().event_check_va;
+  if (vector == VECTOR_CALL_FUNCTION) return header().call_function_va;
+  return vector == VECTOR_TIMER ? header().timer_va : 0;
 }

@@ -14,7 +14,7 @@ export const OWNER_STACK: u8 = 3;
 export const OWNER_DOMAIN: u8 = 4; // domain RAM
 export const OWNER_PAYLOAD: u8 = 5; // loaded payloads and their records
 export const OWNER_STAGING: u8 = 6; // transient buffers of an operation under way
-export const OWNER_CURRENT: u8 = 7; // vcpu and domain blocks
+export const OWNER_CURRENT: u8 = 7; // vcpu and domain blocks, what the entries count
 
 /** Index of the first free frame from `i` on, NR_FRAMES when there is none. Eight owners at a
  *  time. */

@@ -5,43 +5,27 @@
 // and the guest's syscalls.
 
 import {
-  BOOT_WORKLOAD,
-  EINVAL,
   ENOMEM,
   PERM_R,
   PERM_W,
   PERM_X,
-  WORKLOAD_BLOCK,
-  WORKLOAD_DEEP,
   WORKLOAD_DOMCTL,
   WORKLOAD_IDLE,
-  WORKLOAD_MIXED,
   WORKLOAD_NONE,
-  WORKLOAD_SPIN,
-  WORKLOAD_STORM,
-  WORKLOADS,
 } from "../abi";
-import { REASON_BOOT_PARAMETER, REASON_NO_MEMORY } from "../reasons";
+import { REASON_NO_MEMORY } from "../reasons";
 import { Cpu, CPU_HYPERVISOR, cpu_at } from "./cpu";
 import { domain_at } from "./domain";
-import { check_entries } from "./entries";
 import { alloc_frames, OWNER_DOMAIN } from "./frames";
-import {
-  GUEST_TEXT,
-  GUEST_TEXT_SIZE,
-  PROGRAM_BLOCK,
-  PROGRAM_DEEP,
-  PROGRAM_DOMCTL,
-  PROGRAM_SPIN,
-  PROGRAM_STORM,
-} from "./guest_programs";
+import { GUEST_CODE, GUEST_CODE_SIZE } from "./guest_code";
+import { program_of, workload_of } from "./guest_programs";
 import { header } from "./header";
 import { GUEST_DATA_VA, GUEST_TEXT_VA } from "./layout";
 import { peek_off } from "./mem";
 import { map_pages } from "./pages";
 import { PAGE_SHIFT, PAGE_SIZE } from "./param";
-import { refusal, refuse } from "./refusal";
-import { RFLAGS_IF, RFLAGS_RESET, set_current } from "./smp";
+import { refuse } from "./refusal";
+import { HYPERVISOR_CS, RFLAGS_IF, RFLAGS_RESET, set_current } from "./smp";
 import { INFO_GUEST_REGS } from "./stack";
 
 /** First tick of the timer, then once a virtual second (RFC R190). */
@@ -49,6 +33,7 @@ export const TIMER_PERIOD_NS: u64 = 1000000000;
 export const GUEST_CS: u64 = 0xe033;
 export const GUEST_SS: u64 = 0xe02b;
 const DOMAINS: i32 = 2;
+const GPRS_SIZE: usize = 128;
 
 // struct cpu_user_regs, from its start at T - INFO_GUEST_REGS.
 const UREGS_R13: usize = 16;
@@ -56,65 +41,41 @@ const UREGS_RBP: usize = 32;
 const UREGS_RBX: usize = 40;
 const UREGS_RIP: usize = 128;
 
-/** What the guest of a CPU does: WORKLOAD_*. */
-function workload_of(cpu: u32): u32 {
-  const workload = header().workload;
-  if (workload != WORKLOAD_MIXED) return workload;
-  switch (cpu & 3) {
-    case 0:
-      return WORKLOAD_STORM;
-    case 1:
-      return WORKLOAD_DOMCTL;
-    case 2:
-      return WORKLOAD_DEEP;
-    default:
-      return WORKLOAD_SPIN;
-  }
-}
-
-function program_of(workload: u32): u64 {
-  if (workload == WORKLOAD_STORM) return PROGRAM_STORM;
-  if (workload == WORKLOAD_DOMCTL) return PROGRAM_DOMCTL;
-  if (workload == WORKLOAD_DEEP) return PROGRAM_DEEP;
-  return workload == WORKLOAD_SPIN ? PROGRAM_SPIN : PROGRAM_BLOCK;
-}
-
-/** 0, or a refusal: no such workload, or the image cannot run guests. */
-export function check_workload(): i32 {
-  const workload = header().workload;
-  if (workload == WORKLOAD_NONE) return 0;
-  if (workload < <u32>WORKLOADS) return check_entries();
-  const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);
-  refusal().index = BOOT_WORKLOAD;
-  refusal().value = workload;
-  refusal().limit = WORKLOADS - 1;
-  return rc;
-}
-
 function map_guest(domain: i32): bool {
   const h = header();
   const text = alloc_frames(1, OWNER_DOMAIN);
   const data = alloc_frames(h.nr_cpus, OWNER_DOMAIN);
   if (text == 0 || data == 0) return false;
-  memory.copy(text, GUEST_TEXT, GUEST_TEXT_SIZE);
+  memory.copy(text, GUEST_CODE, GUEST_CODE_SIZE);
   const root = domain_at(domain).root;
   if (!map_pages(root, GUEST_TEXT_VA, text, 1, PERM_R | PERM_X)) return false;
   return map_pages(root, GUEST_DATA_VA, data, h.nr_cpus, PERM_R | PERM_W);
 }
 
-/** Brings a CPU to where it begins: its guest, or the idle loop. Its stack is empty. */
+/** Brings a CPU to the idle loop, with an empty stack and nothing of a guest's in its registers. */
+export function start_idle(cpu: Cpu): void {
+  memory.fill(changetype<usize>(cpu), 0, GPRS_SIZE);
+  cpu.state = CPU_HYPERVISOR;
+  cpu.user = 0;
+  cpu.cs = HYPERVISOR_CS;
+  cpu.ss = 0;
+  cpu.rsp = cpu.stack_top_va - INFO_GUEST_REGS;
+  set_current(cpu, -1);
+  cpu.rflags = RFLAGS_RESET | RFLAGS_IF;
+  cpu.rip = header().idle_loop_va;
+}
+
+/** Brings a CPU to where it begins: its guest, or the idle loop when it has none (any more). */
 export function start_cpu(cpu: Cpu): void {
   const h = header();
   const workload = workload_of(cpu.id);
   cpu.live = 1;
-  cpu.state = CPU_HYPERVISOR;
-  cpu.rsp = cpu.stack_top_va - INFO_GUEST_REGS;
-  if (workload == WORKLOAD_IDLE) {
-    set_current(cpu, -1);
-    cpu.rflags = RFLAGS_RESET | RFLAGS_IF;
-    cpu.rip = h.idle_loop_va;
+  if (workload == WORKLOAD_IDLE || cpu.lost != 0) {
+    start_idle(cpu);
     return;
   }
+  cpu.state = CPU_HYPERVISOR;
+  cpu.rsp = cpu.stack_top_va - INFO_GUEST_REGS;
   set_current(cpu, workload == WORKLOAD_DOMCTL ? 0 : 1);
   cpu.rflags = RFLAGS_RESET;
   cpu.rip = h.test_all_events_va;

@@ -1,96 +1,93 @@
-// What guests execute (boot --workload): loops of hypercalls, one program each, mapped at
-// GUEST_TEXT_VA of every domain. A guest's rbx points to a page of its own, rbp is the number of
-// its CPU, r12 counts its rounds and r13 sums up what it was answered. Each line is one
-// instruction, with its disassembly.
+// What the guest of each CPU does (boot --workload): which of the programs of images/entries/guests.S
+// it executes, in which domain, and which hypercall of the image it cannot do without. Mini-Xen has
+// hypercalls of its own for the purpose; of any other image only what Xen's public headers name is
+// asked, and of that what answers in an image that has not booted.
 
-/** A hypercall storm: xen_version, fanout, account, an event, the command line, yield. */
-export const PROGRAM_STORM: u64 = 0x0;
-/** Domctls of dom0, one of which computes for long. */
-export const PROGRAM_DOMCTL: u64 = 0x60;
-/** Deep call chains: 100 to 355 frames. */
-export const PROGRAM_DEEP: u64 = 0xd0;
-/** Hostile: never enters the hypervisor by itself. */
-export const PROGRAM_SPIN: u64 = 0xf0;
-/** Sleeps in the hypervisor until something happens. */
-export const PROGRAM_BLOCK: u64 = 0x100;
-/** A `syscall`, for a hypercall that the host begins (hv/begun.ts). */
-export const GUEST_SYSCALL: u64 = PROGRAM_BLOCK + 0xc;
+import {
+  BOOT_WORKLOAD,
+  EINVAL,
+  ENTRIES_MACHINE,
+  EOPNOTSUPP,
+  HYPERVISOR_DEEP,
+  HYPERVISOR_MULTICALL,
+  WORKLOAD_BLOCK,
+  WORKLOAD_DEEP,
+  WORKLOAD_DOMCTL,
+  WORKLOAD_MIXED,
+  WORKLOAD_NONE,
+  WORKLOAD_SPIN,
+  WORKLOAD_STORM,
+  WORKLOADS,
+} from "../abi";
+import { REASON_BOOT_PARAMETER, REASON_WORKLOAD_HYPERCALL } from "../reasons";
+import {
+  GUEST_BLOCK,
+  GUEST_DEEP,
+  GUEST_DOMCTL,
+  GUEST_SPIN,
+  GUEST_STORM,
+  GUEST_XEN_DOMCTL,
+  GUEST_XEN_STORM,
+} from "./guest_code";
+import { header } from "./header";
+import { hypercall_va } from "./hypercall_table";
+import { refusal, refuse } from "./refusal";
 
-// prettier-ignore
-export const GUEST_TEXT = memory.data<u8>([
-  // storm:
-  0xb8, 0x11, 0x00, 0x00, 0x00,              // mov $0x11,%eax
-  0x31, 0xff,                                // xor %edi,%edi
-  0x31, 0xf6,                                // xor %esi,%esi
-  0x0f, 0x05,                                // syscall
-  0x49, 0x01, 0xc5,                          // add %rax,%r13
-  0xb8, 0x34, 0x00, 0x00, 0x00,              // mov $0x34,%eax
-  0x41, 0x0f, 0xb6, 0xfc,                    // movzbl %r12b,%edi
-  0x0f, 0x05,                                // syscall
-  0x49, 0x01, 0xc5,                          // add %rax,%r13
-  0xb8, 0x35, 0x00, 0x00, 0x00,              // mov $0x35,%eax
-  0xbf, 0x07, 0x00, 0x00, 0x00,              // mov $0x7,%edi
-  0x0f, 0x05,                                // syscall
-  0x49, 0x01, 0xc5,                          // add %rax,%r13
-  0xb8, 0x20, 0x00, 0x00, 0x00,              // mov $0x20,%eax
-  0xbf, 0x04, 0x00, 0x00, 0x00,              // mov $0x4,%edi
-  0x31, 0xf6,                                // xor %esi,%esi
-  0x0f, 0x05,                                // syscall
-  0xb8, 0x11, 0x00, 0x00, 0x00,              // mov $0x11,%eax
-  0xbf, 0x09, 0x00, 0x00, 0x00,              // mov $0x9,%edi
-  0x48, 0x89, 0xde,                          // mov %rbx,%rsi
-  0x0f, 0x05,                                // syscall
-  0x4c, 0x03, 0x2b,                          // add (%rbx),%r13
-  0xb8, 0x1d, 0x00, 0x00, 0x00,              // mov $0x1d,%eax
-  0x31, 0xff,                                // xor %edi,%edi
-  0x31, 0xf6,                                // xor %esi,%esi
-  0x0f, 0x05,                                // syscall
-  0x49, 0xff, 0xc4,                          // inc %r12
-  0xeb, 0xa5,                                // jmp storm
-  0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
-  // domctl:
-  0xc7, 0x03, 0xd0, 0x07, 0x00, 0x00,        // movl $0x7d0,(%rbx)
-  0xc7, 0x43, 0x04, 0x0b, 0x00, 0x00, 0x00,  // movl $0xb,0x4(%rbx)
-  0xc7, 0x43, 0x08, 0xf0, 0x7f, 0x00, 0x00,  // movl $0x7ff0,0x8(%rbx)
-  0xc7, 0x43, 0x10, 0x88, 0x13, 0x00, 0x00,  // movl $0x1388,0x10(%rbx)
-  0xc7, 0x43, 0x14, 0x00, 0x00, 0x00, 0x00,  // movl $0x0,0x14(%rbx)
-  0xb8, 0x24, 0x00, 0x00, 0x00,              // mov $0x24,%eax
-  0x48, 0x89, 0xdf,                          // mov %rbx,%rdi
-  0x0f, 0x05,                                // syscall
-  0x4c, 0x03, 0x6b, 0x18,                    // add 0x18(%rbx),%r13
-  0xc7, 0x03, 0x2b, 0x00, 0x00, 0x00,        // movl $0x2b,(%rbx)
-  0xc7, 0x43, 0x10, 0x00, 0x00, 0x00, 0x00,  // movl $0x0,0x10(%rbx)
-  0xb8, 0x24, 0x00, 0x00, 0x00,              // mov $0x24,%eax
-  0x48, 0x89, 0xdf,                          // mov %rbx,%rdi
-  0x0f, 0x05,                                // syscall
-  0x49, 0x01, 0xc5,                          // add %rax,%r13
-  0xc7, 0x03, 0x05, 0x00, 0x00, 0x00,        // movl $0x5,(%rbx)
-  0xb8, 0x24, 0x00, 0x00, 0x00,              // mov $0x24,%eax
-  0x48, 0x89, 0xdf,                          // mov %rbx,%rdi
-  0x0f, 0x05,                                // syscall
-  0x49, 0x01, 0xc5,                          // add %rax,%r13
-  0x49, 0xff, 0xc4,                          // inc %r12
-  0xeb, 0x9e,                                // jmp domctl
-  0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
-  // deep:
-  0xb8, 0x33, 0x00, 0x00, 0x00,              // mov $0x33,%eax
-  0x41, 0x0f, 0xb6, 0xfc,                    // movzbl %r12b,%edi
-  0x83, 0xc7, 0x64,                          // add $0x64,%edi
-  0x0f, 0x05,                                // syscall
-  0x49, 0x01, 0xc5,                          // add %rax,%r13
-  0x49, 0xff, 0xc4,                          // inc %r12
-  0xeb, 0xea,                                // jmp deep
-  0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
-  // spin:
-  0x49, 0xff, 0xc4,                          // inc %r12
-  0xeb, 0xfb,                                // jmp spin
-  0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
-  // block:
-  0xb8, 0x1d, 0x00, 0x00, 0x00,              // mov $0x1d,%eax
-  0xbf, 0x01, 0x00, 0x00, 0x00,              // mov $0x1,%edi
-  0x31, 0xf6,                                // xor %esi,%esi
-  0x0f, 0x05,                                // syscall
-  0x49, 0xff, 0xc4,                          // inc %r12
-  0xeb, 0xed,                                // jmp block
-]);
-export const GUEST_TEXT_SIZE: u32 = 0x113;
+/** The hypercall without which a workload is not what it is called, 0: none. */
+function needed_hypercall(workload: u32): u32 {
+  if (header().entries != ENTRIES_MACHINE) return 0;
+  if (workload == WORKLOAD_DEEP) return HYPERVISOR_DEEP;
+  return workload == WORKLOAD_DOMCTL ? HYPERVISOR_MULTICALL : 0;
+}
+
+function is_possible(workload: u32): bool {
+  const nr = needed_hypercall(workload);
+  return nr == 0 || hypercall_va(nr) != 0;
+}
+
+/** Mixed: one of each kind that there is. */
+function mixed(cpu: u32): u32 {
+  switch (cpu & 3) {
+    case 0:
+      return WORKLOAD_STORM;
+    case 1:
+      return is_possible(WORKLOAD_DOMCTL) ? WORKLOAD_DOMCTL : WORKLOAD_BLOCK;
+    case 2:
+      return is_possible(WORKLOAD_DEEP) ? WORKLOAD_DEEP : WORKLOAD_BLOCK;
+    default:
+      return WORKLOAD_SPIN;
+  }
+}
+
+/** What the guest of a CPU does: WORKLOAD_*. */
+export function workload_of(cpu: u32): u32 {
+  const workload = header().workload;
+  return workload == WORKLOAD_MIXED ? mixed(cpu) : workload;
+}
+
+/** Where its program begins in the guests' code. */
+export function program_of(workload: u32): u64 {
+  const ours = header().entries == ENTRIES_MACHINE;
+  if (workload == WORKLOAD_STORM) return ours ? GUEST_XEN_STORM : GUEST_STORM;
+  if (workload == WORKLOAD_DOMCTL) return ours ? GUEST_XEN_DOMCTL : GUEST_DOMCTL;
+  if (workload == WORKLOAD_DEEP) return GUEST_DEEP;
+  return workload == WORKLOAD_SPIN ? GUEST_SPIN : GUEST_BLOCK;
+}
+
+/** 0, or a refusal: no such workload, or one that the image cannot serve. */
+export function check_workload(): i32 {
+  const workload = header().workload;
+  if (workload == WORKLOAD_NONE) return 0;
+  if (workload >= <u32>WORKLOADS) {
+    const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);
+    refusal().index = BOOT_WORKLOAD;
+    refusal().value = workload;
+    refusal().limit = WORKLOADS - 1;
+    return rc;
+  }
+  if (is_possible(workload)) return 0;
+  const rc = refuse(EOPNOTSUPP, REASON_WORKLOAD_HYPERCALL);
+  refusal().value = needed_hypercall(workload);
+  refusal().index = workload;
+  return rc;
+}

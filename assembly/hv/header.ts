@@ -94,6 +94,8 @@ export class Header {
   stop_since_ns: u64; // when the first CPU came to the patch point, 0: none waits there
   stop_ns: u64; // how long CPUs stood still in the last rendezvous, its retries included
   begun: u32; // hypercalls that were begun and have not ended (hv/begun.ts)
+  entries: u32; // ENTRIES_*: whose entries the addresses above are
+  lost_guests: u32; // guests that were crashed by faults of their own
   // 2048: build-id, BUILD_ID_MAX bytes; 2112: version string, VERSION_MAX bytes, NUL-terminated
 }
 if (offsetof<Header>() > 2048) ERROR("Header outgrows the first half of its page");

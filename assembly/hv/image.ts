@@ -3,20 +3,12 @@
 
 import { ENOMEM, PERM_R } from "../abi";
 import { REASON_NO_MEMORY } from "../reasons";
-import {
-  Nhdr,
-  NHDR_SIZE,
-  NT_GNU_BUILD_ID,
-  PT_LOAD,
-  PT_NOTE,
-  SHT_NOTE,
-  phdr_at,
-  shdr_at,
-} from "./elf";
+import { NT_GNU_BUILD_ID, PT_LOAD, phdr_at } from "./elf";
 import { alloc_frames, OWNER_IMAGE } from "./frames";
 import { BUILD_ID_MAX, BUILD_ID_OFF, header, Header } from "./header";
 import { ImageFile } from "./image_file";
 import { peek_off, poke } from "./mem";
+import { desc_len, desc_off, desc_va, find_note } from "./notes";
 import { map_pages } from "./pages";
 import { PAGE_SHIFT, PAGE_SIZE } from "./param";
 import { refuse } from "./refusal";
@@ -91,40 +83,11 @@ function tell_build_id(): void {
   poke(length, h + offsetof<Header>("build_id_len"), 4);
 }
 
-/** Looks for a GNU build-id among the notes at `off`; `va` is where they are mapped. (gABI ch.
- *  5) */
-function find_note(off: usize, size: u64, va: u64): bool {
-  let at: u64 = 0;
-  while (size - at >= NHDR_SIZE) {
-    const note = changetype<Nhdr>(off + <usize>at);
-    const desc = at + NHDR_SIZE + ((<u64>note.n_namesz + 3) & ~3);
-    const next = desc + ((<u64>note.n_descsz + 3) & ~3);
-    if (desc > size || <u64>note.n_descsz > size - desc) return false;
-    const gnu = note.n_namesz == 4 && load<u32>(off + <usize>at + NHDR_SIZE) == 0x00554e47;
-    if (gnu && note.n_type == NT_GNU_BUILD_ID && note.n_descsz != 0) {
-      if (note.n_descsz > BUILD_ID_MAX) return false;
-      header().build_id_len = note.n_descsz;
-      header().build_id_va = va + desc;
-      memory.copy(BUILD_ID_OFF, off + <usize>desc, <usize>note.n_descsz);
-      tell_build_id();
-      return true;
-    }
-    if (next >= size) return false;
-    at = next;
-  }
-  return false;
-}
-
-/** Finds the image's build-id, in a note segment or else in a note section. */
+/** Finds the image's build-id, and keeps it. */
 export function find_build_id(f: ImageFile): void {
-  for (let i: u32 = 0; i < f.phnum; i++) {
-    const p = phdr_at(f.phdrs, i);
-    if (p.p_type != PT_NOTE || p.p_offset > f.size || p.p_filesz > f.size - p.p_offset) continue;
-    if (find_note(f.off + <usize>p.p_offset, p.p_filesz, p.p_vaddr)) return;
-  }
-  for (let i: u32 = 1; i < f.shnum; i++) {
-    const s = shdr_at(f.shdrs, i);
-    if (s.sh_type != SHT_NOTE) continue;
-    if (find_note(f.off + <usize>s.sh_offset, s.sh_size, s.sh_addr)) return;
-  }
+  if (!find_note(f, "GNU", NT_GNU_BUILD_ID, BUILD_ID_MAX)) return;
+  header().build_id_len = desc_len;
+  header().build_id_va = desc_va;
+  memory.copy(BUILD_ID_OFF, desc_off, <usize>desc_len);
+  tell_build_id();
 }

@@ -1,9 +1,16 @@
 // Records that tell the host about the machine (INFO_*, CPU_INFO_*, SYMBOL_* of abi.ts).
 
 import {
+  CPU_INFO_CRASHED,
   CPU_INFO_DOMAIN,
   CPU_INFO_ERROR,
   CPU_INFO_FAULT_VA,
+  CPU_INFO_LOST,
+  CPU_INFO_LOST_DOMAIN,
+  CPU_INFO_LOST_ERROR,
+  CPU_INFO_LOST_RIP,
+  CPU_INFO_LOST_VA,
+  CPU_INFO_LOST_VECTOR,
   CPU_INFO_REGS,
   CPU_INFO_RETIRED,
   CPU_INFO_RFLAGS,
@@ -19,10 +26,14 @@ import {
   INFO_BUILD_ID_LEN,
   INFO_BUILD_ID_OFF,
   INFO_CPUS,
+  INFO_ENTRIES,
+  INFO_ENTRY_HI,
+  INFO_ENTRY_LO,
   INFO_FRAMES_FREE,
   INFO_FRAMES_USED,
   INFO_IMAGE_HI,
   INFO_IMAGE_LO,
+  INFO_LOST_GUESTS,
   INFO_OPTIONS,
   INFO_PAYLOADS,
   INFO_PAYLOAD_BASE,
@@ -53,6 +64,7 @@ import {
   SYMBOL_VA,
 } from "../abi";
 import { Cpu } from "./cpu";
+import { entry_code_end_va, entry_code_va } from "./entry_page";
 import { count_frames, OWNER_FREE } from "./frames";
 import { BUILD_ID_OFF, HEADER_MAGIC, header, VERSION_OFF } from "./header";
 import { NR_FRAMES } from "./layout";
@@ -91,6 +103,10 @@ export function write_info(to: usize): void {
   store<u64>(to + INFO_STOP_NS, h.stop_ns);
   store<u32>(to + INFO_QUIESCE, h.quiesce);
   store<u32>(to + INFO_WORKLOAD, h.workload);
+  store<u32>(to + INFO_ENTRIES, h.entries);
+  store<u32>(to + INFO_LOST_GUESTS, h.lost_guests);
+  store<u64>(to + INFO_ENTRY_LO, entry_code_va());
+  store<u64>(to + INFO_ENTRY_HI, entry_code_end_va());
 }
 
 export function write_cpu(to: usize, cpu: Cpu): void {
@@ -107,6 +123,13 @@ export function write_cpu(to: usize, cpu: Cpu): void {
   store<u64>(to + CPU_INFO_RETIRED, cpu.retired);
   store<u64>(to + CPU_INFO_STACK_TOP, cpu.stack_top_va);
   memory.copy(to + CPU_INFO_REGS, changetype<usize>(cpu), 128);
+  store<u32>(to + CPU_INFO_CRASHED, cpu.crashed);
+  store<u32>(to + CPU_INFO_LOST, cpu.lost);
+  store<i32>(to + CPU_INFO_LOST_DOMAIN, cpu.lost_domain);
+  store<u32>(to + CPU_INFO_LOST_VECTOR, cpu.lost_vector);
+  store<u32>(to + CPU_INFO_LOST_ERROR, cpu.lost_error);
+  store<u64>(to + CPU_INFO_LOST_RIP, cpu.lost_rip);
+  store<u64>(to + CPU_INFO_LOST_VA, cpu.lost_va);
 }
 
 /** 0, or -EINVAL when there is no symbol of that index. */

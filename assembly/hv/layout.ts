@@ -114,6 +114,8 @@ export const PER_CPU_VA: u64 = 0xffff830020000000;
  *  slot. */
 export const PRIVATE_VA: u64 = 0xffff830040000000;
 export const PRIVATE_STRIDE: u64 = 0x400000;
+/** The machine's own entries (hv/entry_page.ts): a page of code and two that it writes. */
+export const ENTRIES_VA: u64 = 0xffff8300e0000000;
 /** Never mapped: a function that returns here has returned to the machine. */
 export const RETURN_VA: u64 = 0xffff8300fffff000;
 /** Domain RAM starts here in every domain's own lower half; guest code pages at GUEST_TEXT_VA. */

@@ -93,14 +93,20 @@ export function set_current(cpu: Cpu, domain: i32): void {
   fill_cpu_info(cpu, per_cpu_offset(cpu.id));
 }
 
-/** Sets or clears a CPU's bit in the image's cpu_online_map, when it has one. */
-export function tell_online(id: u32, online: bool): void {
-  const map = known_symbol("cpu_online_map");
+/** Sets or clears a CPU's bit in a map of them, when there is one. */
+function tell_map(map: u64, id: u32, online: bool): void {
   const word = map + ((<u64>(id >> 6)) << 3);
   const off: usize = map == 0 ? 0 : peek_off(word);
   if (off == 0 || !is_mapped(word, 8, PERM_W)) return;
   const bit = (<u64>1) << (id & 63);
   poke_u64(word, online ? load<u64>(off) | bit : load<u64>(off) & ~bit);
+}
+
+/** Tells the image's cpu_online_map and that of the entries that a CPU has come or gone. */
+export function tell_online(id: u32, online: bool): void {
+  const map = known_symbol("cpu_online_map");
+  tell_map(map, id, online);
+  if (header().online_map_va != map) tell_map(header().online_map_va, id, online);
 }
 
 export function boot_cpus(): i32 {

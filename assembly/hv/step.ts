@@ -5,6 +5,7 @@
 import { REGION_DATA } from "../abi";
 import { Cpu, CPU_OFFLINE, cpu_at } from "./cpu";
 import { enter_domain } from "./domain";
+import { entry_data_off, entry_data_size } from "./entry_page";
 import { header } from "./header";
 import { keep_house } from "./housekeeping";
 import { PAYLOADS_OFF, PAYLOAD_SIZE } from "./layout";
@@ -73,5 +74,7 @@ export function schedule_hash(): u64 {
     const off = PAYLOADS_OFF + <usize>slot * PAYLOAD_SIZE;
     hash = hash_words(hash, off, off + PAYLOAD_SIZE);
   }
+  const entries = entry_data_off();
+  if (entries != 0) hash = hash_words(hash, entries, entries + entry_data_size());
   return hash_data(hash);
 }

@@ -42,6 +42,9 @@ async function machineOptions(ctx: Context, options: Options): Promise<MachineOp
   const stackWalk = optionText(options.stackWalk, "--stack-walk") ?? "scan";
   if (stackWalk !== "scan" && stackWalk !== "frames")
     throw new UsageError(`--stack-walk: ${stackWalk} is neither scan nor frames`);
+  const entries = optionText(options.entries, "--entries");
+  if (entries !== undefined && entries !== "image" && entries !== "machine")
+    throw new UsageError(`--entries: ${entries} is neither image nor machine`);
   return {
     ...(image === undefined ? {} : { image: await ctx.readFile(image), label: basename(image) }),
     cpus: optionNumber(options.cpus, "--cpus", 256, 0) || undefined,
@@ -49,6 +52,7 @@ async function machineOptions(ctx: Context, options: Options): Promise<MachineOp
     cpuFeatures: optionText(options.cpuFeatures, "--cpu-features"),
     payloadBase: base === undefined ? undefined : requireNumber(base, "--payload-base"),
     workload: optionText(options.workload, "--workload"),
+    entries,
     quiesce,
     stackWalk,
     requireSignature: options.requireSignature === true,
@@ -67,6 +71,7 @@ export const command: Command = {
     ["--cpus <n>", "number of CPUs"],
     ["--seed <n>", "seed of the scheduler"],
     ["--workload <name>", "what the guests do"],
+    ["--entries <whose>", "image or machine: whose code guests enter by, if its note is wrong"],
     ["--quiesce <how>", "guest-entry or rendezvous: where CPUs wait for a patch"],
     ["--stack-walk <how>", "scan or frames: how stacks are searched for code that changes"],
     ["--require-signature", "upload signed payloads only"],

@@ -6,7 +6,7 @@ import { optionNumber, optionText, requireNumber } from "./arguments.js";
 import type { Command, Options } from "./command.js";
 import type { Context } from "./context.js";
 import { hex } from "./format.js";
-import { describe } from "./place.js";
+import { describeFault, faultRecord } from "./place.js";
 
 /** `--cpu` and `--budget` as the library wants them. */
 export function callOptions(options: Options): { cpu?: number; budget?: bigint } {
@@ -25,9 +25,7 @@ export function showResult(
   text?: string,
 ): number {
   const { stop, rax, instructions, fault } = result;
-  const more = fault
-    ? { fault: { vector: fault.vector, va: hex(fault.va), rip: hex(fault.rip) } }
-    : {};
+  const more = fault ? { fault: faultRecord(fault) } : {};
   const string = text === undefined ? {} : { string: text };
   ctx.result({ stop, rax: hex(rax), ...string, instructions: hex(instructions), ...more });
   if (stop === "return") {
@@ -35,8 +33,7 @@ export function showResult(
     return 0;
   }
   if (fault) {
-    const at = fault.vector === "#PF" ? ` on ${hex(fault.va)}` : "";
-    ctx.say(`xen-xsplice: ${fault.vector}${at} at ${describe(machine, fault.rip)}`);
+    ctx.say(`xen-xsplice: ${describeFault(machine, fault)}`);
   } else {
     ctx.say(`xen-xsplice: stopped by ${stop} after ${instructions} instructions`);
   }

@@ -11,6 +11,10 @@ export function showInfo(ctx: Context, machine: Machine): void {
   const buildId = hexBytes(info.buildId);
   const today = machine.inside(readLivepatches).length;
   const payloads = today === 0 ? "" : `, and ${today} of today's format`;
+  const { workload, entries, lostGuests } = info;
+  const crashed = lostGuests === 0 ? "" : `, ${lostGuests} of them crashed`;
+  const entered = entries === "machine" ? ", entering by the machine's code" : "";
+  const guests = workload === "none" ? [] : [["guests", `${workload}${crashed}${entered}`]];
   const kib = (frames: number): string => `${frames * 4} KiB`;
   const rows = [
     ["image", machine.label],
@@ -19,6 +23,7 @@ export function showInfo(ctx: Context, machine: Machine): void {
     ["memory", `${hex(info.imageStart)}-${hex(info.imageEnd)}`],
     ["payload area", `${hex(info.payloadStart)}-${hex(info.payloadEnd)}`],
     ["CPUs", `${info.cpus}`],
+    ...guests,
     ["symbols", `${info.symbols}`],
     ["payloads", `${info.payloads}${payloads}`],
     ["virtual time", `${info.timeNs} ns`],
@@ -31,6 +36,7 @@ export function showInfo(ctx: Context, machine: Machine): void {
     version: info.version,
     cpus: info.cpus,
     symbols: info.symbols,
+    ...(workload !== "none" && { workload, entries, crashed_guests: lostGuests }),
     payloads: info.payloads,
     livepatches: today,
     time_ns: hex(info.timeNs),

@@ -1,5 +1,6 @@
 // Places in the hypervisor as people write and read them: `do_xen_version+0x10`.
 
+import type { Fault } from "../call.js";
 import { readLivepatches } from "../livepatch_map.js";
 import type { Machine } from "../machine.js";
 import { hex } from "./format.js";
@@ -14,6 +15,19 @@ export function describe(machine: Machine, va: bigint): string {
   const symbol = symbolOf(machine, va);
   return symbol === "" ? hex(va) : `${hex(va)} (${symbol})`;
 }
+
+/** `#PF on 0x70 at 0xffff82d04024f99b (vcpu_yield+0x5b)`. */
+export function describeFault(machine: Machine, fault: Fault): string {
+  const on = fault.vector === "#PF" ? ` on ${hex(fault.va)}` : "";
+  return `${fault.vector}${on} at ${describe(machine, fault.rip)}`;
+}
+
+/** A fault in JSON. */
+export const faultRecord = ({ vector, va, rip }: Fault): Record<string, string> => ({
+  vector,
+  va: hex(va),
+  rip: hex(rip),
+});
 
 const PAGE = 4096n;
 

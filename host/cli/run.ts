@@ -4,6 +4,7 @@
 import { optionText, requireNumber } from "./arguments.js";
 import type { Command } from "./command.js";
 import { hex } from "./format.js";
+import { describeFault } from "./place.js";
 
 const NS_PER_MS = 1_000_000n;
 
@@ -23,6 +24,9 @@ export const command: Command = {
     const machine = await ctx.changing();
     const { instructions, timeNs, stop } = machine.run(limits);
     ctx.print(`${instructions} instructions, ${timeNs} ns of virtual time (${stop})`);
+    const crashed = machine.stacks().flatMap(({ cpu, fault }) => (fault ? [{ cpu, fault }] : []));
+    for (const { cpu, fault } of stop === "fault" ? crashed : [])
+      ctx.say(`xen-xsplice: CPU ${cpu} has stopped: ${describeFault(machine, fault)}`);
     ctx.result({ instructions: hex(instructions), time_ns: hex(timeNs), stop });
     return 0;
   },

@@ -3,6 +3,7 @@
 // ACTION).
 
 import * as abi from "../abi.js";
+import { workloadName } from "../workloads.js";
 import { hex, plural, type Sentence, type Sentences, type Words } from "./words.js";
 
 /** The sub-operations by number, as a policy file names them. */
@@ -183,6 +184,22 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
         `The machine cannot be booted with ${words.name("a parameter")} ` +
         `${value}${limit === 0n ? "" : `; the limit is ${limit}`}.`,
       hint: "Boot with 1 to 256 CPUs and a payload area that lies apart from the image.",
+    }),
+  ],
+  [
+    abi.REASON_ENTRY_MISSING,
+    (_, words) => ({
+      message: `The image has no ${words.name("entry")} by which guests could enter it.`,
+      hint: "Boot it with `--entries machine`: the machine then brings entries of its own.",
+    }),
+  ],
+  [
+    abi.REASON_WORKLOAD_HYPERCALL,
+    ({ value, index }) => ({
+      message:
+        `Guests of the workload ${workloadName(index)} live on hypercall ${value}, ` +
+        "which the image has not.",
+      hint: "storm, block, spin and idle run on every image; mixed takes what there is.",
     }),
   ],
   [

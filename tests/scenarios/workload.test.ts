@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createMachine, WORKLOADS } from "../../host/create.js";
+import { createMachine } from "../../host/create.js";
+import { WORKLOADS } from "../../host/workloads.js";
 import { cpuStat, ID, working } from "./support.js";
 
 const BUSY = Object.keys(WORKLOADS).filter((name) => name !== "none");
