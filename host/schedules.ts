@@ -17,6 +17,7 @@ const VIOLATIONS: Readonly<Record<number, string>> = {
   [abi.VIOLATION_BETWEEN]: "between-old-and-new",
   [abi.VIOLATION_FAULT]: "hypervisor-fault",
   [abi.VIOLATION_STALE]: "stale-code",
+  [abi.VIOLATION_GUEST]: "guest-crash",
 };
 
 /** An invariant of patching that was broken. */

@@ -18,7 +18,6 @@ import {
   RESULT_STOP,
   RESULT_VECTOR,
   STOP_FAULT,
-  STOP_RETURN,
 } from "../abi";
 import { REASON_NO_GUESTS } from "../reasons";
 import { borrow, give_back, is_free, refuse_busy } from "./borrow";
@@ -51,11 +50,15 @@ export class Begun {
   rax: u64;
   rip: u64;
   retired: u64; // instructions of the CPU when it began, of the hypercall once it has ended
+  vector: u32; // of the fault that ended it
+  error: u32;
+  fault_va: u64;
   // 64: the guest's struct cpu_user_regs
   @inline get frame_off(): usize {
     return changetype<usize>(this) + 64;
   }
 }
+if (offsetof<Begun>() > 64) ERROR("Begun reaches into the guest's frame");
 const BEGUN_OFF: usize = 1600;
 export const BEGUN_SIZE: usize = 64 + UREGS;
 
@@ -127,16 +130,19 @@ export function has_returned(cpu: Cpu): bool {
 }
 
 /** The hypercall is over: the result is kept, and the CPU does what it did before, unless it has
- *  crashed. */
+ *  crashed. After a fault of the caller's own the CPU is none the worse. */
 export function end_hypercall(cpu: Cpu, stop: u32): void {
   const b = begun(cpu);
   b.state = BEGUN_ENDED;
   b.stop = stop;
   b.rax = cpu.rax;
   b.rip = cpu.rip;
+  b.vector = cpu.fault_vector;
+  b.error = cpu.fault_error;
+  b.fault_va = cpu.fault_va;
   b.retired = cpu.retired - b.retired;
   header().begun--;
-  if (stop != STOP_RETURN) return;
+  if (cpu.crashed != 0) return;
   memory.copy(frame_of(cpu), b.frame_off, UREGS);
   give_back(cpu);
 }
@@ -153,9 +159,9 @@ export function collect_hypercall(to: usize, cpu: Cpu): i32 {
   store<u64>(to + RESULT_INSTRUCTIONS, b.retired);
   store<u64>(to + RESULT_FAULT_RIP, b.rip);
   if (b.stop == STOP_FAULT) {
-    store<u32>(to + RESULT_VECTOR, cpu.fault_vector);
-    store<u32>(to + RESULT_ERROR, cpu.fault_error);
-    store<u64>(to + RESULT_FAULT_VA, cpu.fault_va);
+    store<u32>(to + RESULT_VECTOR, b.vector);
+    store<u32>(to + RESULT_ERROR, b.error);
+    store<u64>(to + RESULT_FAULT_VA, b.fault_va);
   }
   memory.fill(changetype<usize>(b), 0, BEGUN_SIZE);
   return 1;

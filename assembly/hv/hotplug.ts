@@ -25,17 +25,21 @@ function take_off(cpu: Cpu): void {
   tell_online(cpu.id, false);
 }
 
-const KEPT = memory.data(264);
-if (BEGUN_SIZE > 264) ERROR("a begun hypercall outgrows its copy");
+/** What outlives a CPU's absence: the loss of its guest, and a result that nobody has collected. */
+const LOSS_SIZE: usize = offsetof<Cpu>() - offsetof<Cpu>("lost");
+const KEPT = memory.data(296);
+if (LOSS_SIZE + BEGUN_SIZE > 296) ERROR("what a CPU keeps outgrows its copy");
 
-/** A CPU is back, as after boot; what it retired, its stack, and a result that nobody has collected
- *  stay. */
+/** A CPU is back, as after boot, but for what it keeps, what it retired, and its stack. */
 function put_on(id: u32): void {
+  const record = changetype<usize>(cpu_at(id));
   const top = cpu_at(id).stack_top_va;
   const retired = cpu_at(id).retired;
-  memory.copy(KEPT, changetype<usize>(begun(cpu_at(id))), BEGUN_SIZE);
+  memory.copy(KEPT, record + offsetof<Cpu>("lost"), LOSS_SIZE);
+  memory.copy(KEPT + LOSS_SIZE, changetype<usize>(begun(cpu_at(id))), BEGUN_SIZE);
   const cpu = reset_cpu(id);
-  memory.copy(changetype<usize>(begun(cpu)), KEPT, BEGUN_SIZE);
+  memory.copy(record + offsetof<Cpu>("lost"), KEPT, LOSS_SIZE);
+  memory.copy(changetype<usize>(begun(cpu)), KEPT + LOSS_SIZE, BEGUN_SIZE);
   cpu.stack_top_va = top;
   cpu.retired = retired;
   set_current(cpu, -1);

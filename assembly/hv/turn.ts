@@ -20,6 +20,7 @@ import { end_hypercall, has_returned, is_under_way } from "./begun";
 import { advance } from "./clock";
 import { Cpu, CPU_GUEST, CPU_HYPERVISOR, CPU_IDLE, CPU_OFFLINE, cpu_at } from "./cpu";
 import { enter_domain } from "./domain";
+import { crash_guest, is_guests_own } from "./domain_crash";
 import { fix_up } from "./fault";
 import { answer_gate } from "./gate";
 import { header } from "./header";
@@ -126,7 +127,9 @@ function settle(cpu: Cpu, stop: u32): u32 {
       cpu.state = cpu.user != 0 ? CPU_GUEST : CPU_HYPERVISOR;
       return STOP_BUDGET;
     case STOP_FAULT:
-      return crash(cpu);
+      if (!is_guests_own(cpu)) return crash(cpu);
+      crash_guest(cpu);
+      return STOP_BUDGET;
     case STOP_HALT:
       if (cpu.borrowed != 0 && !is_under_way(cpu)) return STOP_HALT;
       cpu.halted = 1;

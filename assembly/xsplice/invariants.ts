@@ -5,6 +5,7 @@ import {
   PERM_X,
   VIOLATION_BETWEEN,
   VIOLATION_FAULT,
+  VIOLATION_GUEST,
   VIOLATION_LATE,
   VIOLATION_RETURN,
   VIOLATION_UNLOADED,
@@ -30,6 +31,7 @@ function is_dangling(va: u64): bool {
 }
 
 function check_cpu(cpu: Cpu): void {
+  if (cpu.lost != 0) note_violation(VIOLATION_GUEST, cpu.id, cpu.lost_rip);
   if (cpu.state == CPU_OFFLINE || cpu.live == 0) return;
   if (cpu.crashed != 0) note_violation(VIOLATION_FAULT, cpu.id, cpu.rip);
   if (cpu.user != 0) return;
