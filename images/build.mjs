@@ -1,6 +1,6 @@
 /*
- * `npm run images`: builds every ELF file under images/, and the code that the machine itself brings
- * (assembly/hv/*_code.ts), from their sources with gcc and binutils.
+ * `npm run images`: builds every ELF file under images/, and the code that the machine itself
+ * brings (assembly/hv/*_code.ts), from their sources with gcc and binutils.
  *
  * The results are committed, so nobody needs a compiler to run anything; with the tool versions of
  * VERSIONS.json they come out byte for byte the same. `--out DIR` builds there and touches nothing.

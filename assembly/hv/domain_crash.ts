@@ -1,7 +1,8 @@
-// A guest that faults has done nothing to the hypervisor: it is crashed, as Xen crashes a PV guest that
-// has set no handler for the trap (domain_crash). Its vcpu runs no more, what it was doing is kept in
-// its CPU's record, and the CPU goes on without a guest. Nobody else is touched. An IRETQ that cannot
-// go back to the guest, because of what the guest has put into its frame, counts as the guest's own.
+// A guest that faults has done nothing to the hypervisor: it is crashed, as Xen crashes a PV
+// guest that has set no handler for the trap (domain_crash). Its vcpu runs no more, what it was
+// doing is kept in its CPU's record, and the CPU goes on without a guest. Nobody else is
+// touched. An IRETQ that cannot go back to the guest, because of what the guest has put into its
+// frame, counts as the guest's own.
 
 import { STOP_FAULT } from "../abi";
 import { end_hypercall, is_under_way } from "./begun";
@@ -45,7 +46,7 @@ function report(cpu: Cpu): void {
   print_byte(10);
 }
 
-/** Crashes the guest that has just faulted on `cpu`; a hypercall that was begun ends with the fault. */
+/** Crashes the guest that has just faulted; a hypercall that was begun ends with the fault. */
 export function crash_guest(cpu: Cpu): void {
   if (is_under_way(cpu)) {
     end_hypercall(cpu, STOP_FAULT);

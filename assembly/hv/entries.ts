@@ -1,8 +1,8 @@
-// The ways in: where a guest's syscall, an interrupt, an NMI and an idle CPU begin. An image that was
-// made for this machine says so with a note and has them all by name (images/mini-xen/README.md,
-// "Contract"). Names alone tell nothing: Xen calls its entries the same, and they need descriptor
-// tables, a scheduler and vcpus that only booting makes. For any other image whose guests shall run
-// the machine brings its own (hv/entry_page.ts).
+// The ways in: where a guest's syscall, an interrupt, an NMI and an idle CPU begin. An image
+// that was made for this machine says so with a note and has them all by name (images/mini-
+// xen/README.md, "Contract"). Names alone tell nothing: Xen calls its entries the same, and they
+// need descriptor tables, a scheduler and vcpus that only booting makes. For any other image
+// whose guests shall run the machine brings its own (hv/entry_page.ts).
 
 import { EOPNOTSUPP, OPTION_ENTRIES_IMAGE, OPTION_ENTRIES_MACHINE, WORKLOAD_NONE } from "../abi";
 import { REASON_ENTRY_MISSING } from "../reasons";

@@ -1,7 +1,8 @@
-// The machine's own entries (images/entries/): a page of code for images that were not made for this
-// machine, and two pages that the code writes. It lies among the machine's own addresses, where no
-// image and no payload may be, and its code belongs to what a failed operation leaves unchanged. The
-// image's hypercalls are found here, at boot, and told to the code as its parameters.
+// The machine's own entries (images/entries/): a page of code for images that were not made for
+// this machine, and two pages that the code writes. It lies among the machine's own addresses,
+// where no image and no payload may be, and its code belongs to what a failed operation leaves
+// unchanged. The image's hypercalls are found here, at boot, and told to the code as its
+// parameters.
 
 import {
   ENOENT,
@@ -101,11 +102,12 @@ export function entry_code_end_va(): u64 {
   return header().entries == ENTRIES_MACHINE ? ENTRIES_VA + <u64>ENTRY_CODE_SIZE : 0;
 }
 
-/** Linear offset of what the code writes, up to the last CPU's part of it; 0 when it is not there. */
+/** Linear offset of what the code writes, 0 when it is not there. */
 export function entry_data_off(): usize {
   return entry_code_va() == 0 ? 0 : peek_off(ENTRIES_VA + ENTRY_SHARED);
 }
 
+/** ... and its size, up to the last CPU's part. */
 export function entry_data_size(): usize {
   return <usize>(ENTRY_STAT - ENTRY_SHARED) + STAT_SIZE * <usize>header().nr_cpus;
 }

@@ -1,7 +1,8 @@
-// What the guest of each CPU does (boot --workload): which of the programs of images/entries/guests.S
-// it executes, in which domain, and which hypercall of the image it cannot do without. Mini-Xen has
-// hypercalls of its own for the purpose; of any other image only what Xen's public headers name is
-// asked, and of that what answers in an image that has not booted.
+// What the guest of each CPU does (boot --workload): which of the programs of
+// images/entries/guests.S it executes, in which domain, and which hypercall of the image it
+// cannot do without. Mini-Xen has hypercalls of its own for the purpose; of any other image only
+// what Xen's public headers name is asked, and of that what answers in an image that has not
+// booted.
 
 import {
   BOOT_WORKLOAD,

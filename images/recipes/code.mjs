@@ -1,6 +1,6 @@
 /*
- * Recipe of the code that the machine itself brings (entries/): assembled, linked to 0, and written as
- * an AssemblyScript source with its disassembly, one instruction a line.
+ * Recipe of the code that the machine itself brings (entries/): assembled, linked to 0, and written
+ * as an AssemblyScript source with its disassembly, one instruction a line.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

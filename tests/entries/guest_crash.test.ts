@@ -147,7 +147,7 @@ describe("a fault of the hypervisor", () => {
     assert.equal(machine.schedules().violation()?.invariant, "hypervisor-fault");
   });
 
-  test("also while it works for a guest's pointer that the exception table does not cover", async () => {
+  test("also at a guest's pointer that the exception table does not cover", async () => {
     const machine = await boot({});
     // mov (%rsi),%rax; ret: at the guest's address, in ring 0
     machine.write("do_xen_version", hex("488b06c3"));

@@ -1,6 +1,6 @@
-// The machine's own entries on images that every machine has: mini-Xen without its note, without its
-// entries, and an image that has no hypercalls at all (images/entries/README.md; R189-R193, R222,
-// R223).
+// The machine's own entries on images that every machine has: mini-Xen without its note, without
+// its entries, and an image that has no hypercalls at all (images/entries/README.md; R189-R193,
+// R222, R223).
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -181,7 +181,7 @@ describe("whose entries", () => {
     assert.equal(machine.info().entryStart, 0n);
   });
 
-  test("an image without hypercalls: storm is a storm of -ENOSYS, domctl and deep say why", async () => {
+  test("an image without hypercalls: a storm of -ENOSYS; domctl and deep say why", async () => {
     const image = new Uint8Array(readFileSync(inRoot("images/bench/kernels")));
     const machine = await boot({ image });
     assert.equal(machine.run({ ns: 300_000n }).stop, "time");

@@ -139,7 +139,7 @@ describe("Debian's Xen under load", { skip }, () => {
 });
 
 describe("Debian's Xen: what may happen meanwhile", { skip }, () => {
-  test("R223: NMIs are served in any code, and none is lost or served twice at a patch", async () => {
+  test("R223: NMIs are served in any code, none is lost or served twice at a patch", async () => {
     const { machine, control } = await working();
     await control.apply(ID, { timeMs: 100 });
     for (const cpu of CPUS) assert.ok(machine.interrupt(cpu, VECTOR_NMI));
@@ -250,7 +250,7 @@ describe("Debian's Xen: what may happen meanwhile", { skip }, () => {
     );
   });
 
-  test("a guest of which IRETQ would go to a bad address is crashed, not the hypervisor", async () => {
+  test("a guest whose IRETQ would go to a bad address is crashed", async () => {
     const machine = await boot({});
     const control = new XenControl(machine);
     // regs->rip = 1 << 63: mov %rsp,%rax; or $0x7fff,%rax; mov $…,%rcx; mov %rcx,-135(%rax)
