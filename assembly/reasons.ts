@@ -122,6 +122,13 @@ export const REASON_MACHINE_FILE_LOCKED = 184;
 export const REASON_POLICY = 190;
 export const REASON_CERTIFICATE = 191;
 export const REASON_STOPPED = 192; // the image did not come back from a hypercall
+export const REASON_ARGUMENTS = 193; // more than there are registers for
+export const REASON_WAITED = 194; // the caller's patience ended, the hypervisor goes on
+export const REASON_LIST_CHANGES = 195; // R148: at every restart
+export const REASON_LIST_OVERFLOW = 196; // R149
+export const REASON_NOT_REACHED = 197; // an action ended without an error in another state
+export const REASON_NO_KEY_HANDLER = 198;
+export const REASON_PROGRAM = 199; // a program of the host's cannot be run
 
 // today's payloads (spec/livepatch-today): refused as Xen 4.17 refuses them
 export const REASON_LP_NAME = 200;
@@ -173,6 +180,15 @@ export const REASON_XEN_CRASH_WRITE = 252; // the place to patch is not memory o
 export const REASON_XEN_CRASH_LOOP = 253; // the new code is the place that jumps to it
 export const REASON_XEN_CRASH_MID_INSTRUCTION = 254; // the jump begins inside an instruction
 export const REASON_XEN_CRASH_NOP_TAIL = 255; // NOPs end inside one, and what is left does harm
+// a file of the host that the caller named (found by the host alone)
+export const REASON_FILE_MISSING = 260;
+export const REASON_FILE_DENIED = 261;
+export const REASON_FILE_IS_DIRECTORY = 262;
+export const REASON_FILE_NOT_DIRECTORY = 263;
+export const REASON_FILE_TOO_LARGE = 264;
+export const REASON_FILE_EXISTS = 265;
+export const REASON_FILE_TROUBLE = 266; // whatever else the operating system says
+export const REASON_NO_PAYLOAD_FOR_BUILD = 267; // R200: a directory without this build's
 
 // --- what a payload does that Xen accepts and that may do damage: bits of a hazard mask ---------
 export const HAZARD_SAME_FUNCTION_TWICE = 0; // revert leaves the first trampoline in place
@@ -227,6 +243,7 @@ export const PLACE_LP_FUNC = 16; // entry of .livepatch.funcs
 export const PLACE_LP_HOOK = 17; // HOOK_* number; index2 = entry
 export const PLACE_LP_ALT = 18; // entry of .altinstructions
 export const PLACE_LP_NOTE = 19; // section index
+export const PLACE_FILE = 20; // a file of the host; its path is the name
 
 // --- which step was refused (Refusal.step) ------------------------------------------------------
 export const STEP_UPLOAD = 1;

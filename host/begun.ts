@@ -3,14 +3,19 @@
 // machine keeps the result until it is collected; buffers stay in the domain's memory until then.
 
 import * as abi from "./abi.js";
-import { type Argument, type CallResult, type HypercallOptions, readResult } from "./call.js";
+import {
+  type Argument,
+  type CallResult,
+  checkCount,
+  cpuNumber,
+  domainNumber,
+  type HypercallOptions,
+  readResult,
+} from "./call.js";
 import type { Core } from "./core.js";
-import { XenError } from "./error.js";
 import type { GuestMemories, HeldBuffer } from "./guest.js";
 
 type Buffers = ReadonlyMap<Uint8Array, HeldBuffer>;
-
-const ARGUMENTS_MAX = 6;
 
 /** A hypercall under way. */
 export class Begun {
@@ -51,10 +56,9 @@ export function beginHypercall(
   memories: GuestMemories,
   { nr, args, options, demand }: BeginRequest,
 ): Begun | undefined {
-  const { domain = 0, cpu = 0 } = options;
-  if (args.length > ARGUMENTS_MAX) {
-    throw XenError.because(abi.E2BIG, `${args.length} arguments, at most ${ARGUMENTS_MAX}.`);
-  }
+  const domain = domainNumber(options.domain ?? 0);
+  const cpu = cpuNumber(options.cpu ?? 0);
+  checkCount(args);
   const buffers = new Map<Uint8Array, HeldBuffer>();
   let begun = false;
   try {

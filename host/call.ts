@@ -1,6 +1,7 @@
 // What goes into a call of image code and what comes out of it.
 
 import * as abi from "./abi.js";
+import { XenError } from "./error.js";
 
 /** An address: a symbol (`name`, `file.c#name`, `name+0x10`), or a number. */
 export type Target = string | bigint | number;
@@ -56,6 +57,28 @@ export interface RunResult {
   readonly stop: string;
 }
 
+/** One for each register of the psABI. */
+const ARGUMENTS_MAX = 6;
+
+/** @throws XenError `arguments` */
+export function checkCount(args: readonly Argument[]): void {
+  if (args.length <= ARGUMENTS_MAX) return;
+  const operands = { value: BigInt(args.length), limit: BigInt(ARGUMENTS_MAX) };
+  throw XenError.of(abi.E2BIG, abi.REASON_ARGUMENTS, operands);
+}
+
+/** A number that the border takes as it is: the core judges what it counts, and has -1 for any. */
+function countable(number: number, reason: number): number {
+  if (Number.isInteger(number) && number >= 0 && number <= 0x7fff_ffff) return number;
+  throw XenError.of(abi.EINVAL, reason, { name: String(number) });
+}
+
+/** @throws XenError `no-such-cpu` for what is no number of a CPU in any machine */
+export const cpuNumber = (cpu: number): number => countable(cpu, abi.REASON_NO_SUCH_CPU);
+
+/** @throws XenError `no-such-domain` */
+export const domainNumber = (id: number): number => countable(id, abi.REASON_NO_SUCH_DOMAIN);
+
 /** Reads RESULT_*. */
 export function readResult(record: DataView): CallResult {
   const wide = (offset: number): bigint => record.getBigUint64(offset, true);
@@ -74,6 +97,16 @@ export function readResult(record: DataView): CallResult {
     va: wide(abi.RESULT_FAULT_VA),
   };
   return { ...result, fault };
+}
+
+/** The image did not come back from a hypercall. */
+export function stopped(
+  { fault, stop }: CallResult,
+  nameOf: (va: bigint) => string | undefined,
+): XenError {
+  const at = fault && (nameOf(fault.rip) ?? `0x${fault.rip.toString(16)}`);
+  const name = fault ? `${fault.vector} at ${at}` : stop;
+  return XenError.of(abi.EIO, abi.REASON_STOPPED, { name });
 }
 
 /** Reads RUN_*. */

@@ -4,6 +4,7 @@
 
 import * as abi from "./abi.js";
 import { XenError } from "./error.js";
+import { own } from "./own.js";
 
 export interface CpuProfile {
   /** Feature words, up to 22. */
@@ -61,7 +62,7 @@ function refuse(text: string): never {
 }
 
 function featureBit(text: string): number {
-  const bit = FEATURES[text] ?? (/^\d+$/.test(text) ? Number(text) : -1);
+  const bit = own(FEATURES, text) ?? (/^\d+$/.test(text) ? Number(text) : -1);
   if (bit < 0 || bit >= abi.FEATURE_LIMIT) refuse(text);
   return bit;
 }
@@ -74,7 +75,7 @@ export function cpuProfile(text: string | CpuProfile): CpuProfile {
   if (typeof text !== "string") {
     return text.words.length > abi.FEATURE_WORDS ? refuse(`${text.words.length} words`) : text;
   }
-  const preset = CPU_PRESETS[text];
+  const preset = own(CPU_PRESETS, text);
   if (preset) return preset;
   return { words: withBits([abi.FEATURE_LM, ...text.split(",").map((each) => featureBit(each))]) };
 }

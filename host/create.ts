@@ -13,6 +13,7 @@ import {
   type WasmSource,
 } from "./image.js";
 import { Machine } from "./machine.js";
+import { own } from "./own.js";
 import type { Policy, PolicyMask } from "./policy.js";
 import { WORKLOADS } from "./workloads.js";
 
@@ -38,7 +39,7 @@ export interface BootOptions {
   readonly entries?: "image" | "machine";
   /** Only signed payloads (R72). */
   readonly requireSignature?: boolean;
-  /** Certificates (DER) of those who may sign. */
+  /** Certificates or public keys (DER) of those who may sign. */
   readonly keys?: readonly Uint8Array[];
   /** The RFC's optional jump to a BUG in every dead body (R13). */
   readonly bugTrampoline?: boolean;
@@ -89,7 +90,7 @@ function bootRecord(options: BootOptions): Uint8Array {
   if (!Number.isInteger(cpus) || cpus < 0 || cpus > abi.MACHINE_CPUS_MAX) {
     refuseParameter("cpus", cpus);
   }
-  const work = WORKLOADS[workload];
+  const work = own(WORKLOADS, workload);
   if (work === undefined) refuseParameter(`workload ${workload}`, 0);
   const record = new Uint8Array(abi.BOOT_PROFILE_END);
   const view = new DataView(record.buffer);

@@ -1,5 +1,6 @@
-// Error numbers: Xen's public list, with the names and texts that a C library prints for them.
-// Texts: POSIX strerror as worded by glibc, which is what the RFC's tool shows its users.
+// Error numbers: Xen's public list, and those that only files of the host can give, with the names
+// and texts that a C library prints for them. Texts: POSIX strerror as worded by glibc, which is
+// what the RFC's tool shows its users.
 
 import * as abi from "../assembly/abi.js";
 
@@ -27,11 +28,31 @@ const TEXTS: Readonly<Record<string, string>> = {
   EOPNOTSUPP: "Operation not supported",
   ENOBUFS: "No buffer space available",
   ETIMEDOUT: "Connection timed out",
+  ENOTDIR: "Not a directory",
+  EISDIR: "Is a directory",
+  EMFILE: "Too many open files",
+  EFBIG: "File too large",
+  EROFS: "Read-only file system",
+  ENAMETOOLONG: "File name too long",
+  ELOOP: "Too many levels of symbolic links",
 };
 
-const NUMBERS = new Map(
-  Object.entries(abi).filter(([name]) => Object.hasOwn(TEXTS, name)) as [string, number][],
-);
+/** Not of the hypervisor: numbered as Linux has them. */
+const OF_FILES = {
+  ENOTDIR: 20,
+  EISDIR: 21,
+  EMFILE: 24,
+  EFBIG: 27,
+  EROFS: 30,
+  ENAMETOOLONG: 36,
+  ELOOP: 40,
+};
+
+const PUBLIC = Object.entries(abi).filter(([name]) => Object.hasOwn(TEXTS, name)) as [
+  string,
+  number,
+][];
+const NUMBERS = new Map([...PUBLIC, ...Object.entries(OF_FILES)]);
 const NAMES = new Map([...NUMBERS].map(([name, value]) => [value, name]));
 
 /** `EINVAL` of 22 or of -22; `E999` of a number that is not in the list. */
@@ -52,5 +73,5 @@ export function strerror(value: number): string {
   return TEXTS[errnoName(errno)] ?? `Unknown error ${errno}`;
 }
 
-/** Every number of the list. */
-export const ERRNOS: readonly number[] = [...NAMES.keys()].sort((a, b) => a - b);
+/** Every number of the public list. */
+export const ERRNOS: readonly number[] = PUBLIC.map(([, value]) => value).sort((a, b) => a - b);

@@ -45,13 +45,6 @@ export class XenError extends Error {
   static of(errno: number, reason: number, operands: Partial<Refusal> = {}): XenError {
     return new XenError(hostRefusal(errno, reason, operands));
   }
-
-  /** The same error with a sentence of its own. */
-  static because(errno: number, message: string): XenError {
-    const error = new XenError(hostRefusal(errno, abi.REASON_NONE));
-    error.message = message;
-    return error;
-  }
 }
 
 /**

@@ -4,6 +4,7 @@
 import { REASON_XSM_DENIED, reasonName } from "./abi.js";
 import { CHECK } from "./explain/check.js";
 import { ELF } from "./explain/elf.js";
+import { FILES } from "./explain/files.js";
 import { deniedOperation, GENERAL } from "./explain/general.js";
 import { MACHINE } from "./explain/machine.js";
 import { PAYLOAD } from "./explain/payload.js";
@@ -19,6 +20,7 @@ const SENTENCES: ReadonlyMap<number, Sentence> = new Map([
   ...PAYLOAD,
   ...CHECK,
   ...MACHINE,
+  ...FILES,
   ...TODAY,
 ]);
 
@@ -29,9 +31,13 @@ const SENTENCES: ReadonlyMap<number, Sentence> = new Map([
 export function explain(refusal: Refusal, context: Context = {}): Explanation | undefined {
   const explanation = SENTENCES.get(refusal.reason)?.(refusal, new Words(refusal, context));
   if (!explanation) return undefined;
-  // An operand that is missing leaves a gap of two blanks behind: close it.
+  return { message: closeGaps(explanation.message, refusal.name), hint: explanation.hint };
+}
+
+/** An operand that is missing leaves a gap of two blanks; what a name has of its own stays. */
+function closeGaps(message: string, name: string): string {
   const close = (text: string): string => text.replace(/ {2,}/g, " ").replace(/ ([.,:])/g, "$1");
-  return { message: close(explanation.message), hint: explanation.hint };
+  return name === "" ? close(message) : message.split(name).map(close).join(name);
 }
 
 /** The reason as scripts read it: `old-code`, and with the operation `xsm-denied:upload` (D2). */

@@ -1,12 +1,10 @@
 // The firmware that checks payload signatures (RFC R72-R79; requirements A14). The core parses the
 // trailer and enforces; the cryptography is the platform's own, and asynchronous: until the answer
-// is there UPLOAD gives -EAGAIN. Keys are X.509 certificates; the trailer names its key by the
-// SHA-1 of the subject public key (RFC 5280, 4.2.1.2, method 1); accepted are RSA PKCS#1 v1.5 with
-// SHA-256, -384, -512.
+// is there UPLOAD gives -EAGAIN. Keys are X.509 certificates or bare public keys; the trailer names
+// its key by the SHA-1 of the subject public key (RFC 5280, 4.2.1.2, method 1); accepted are RSA
+// PKCS#1 v1.5 with SHA-256, -384, -512. A signer's name can only be that of a certificate.
 
-import type { X509Certificate } from "node:crypto";
 import * as abi from "./abi.js";
-import { XenError } from "./error.js";
 
 /** What is to be verified. */
 export interface SignatureRequest {
@@ -19,7 +17,7 @@ export interface SignatureRequest {
   readonly keyId: Uint8Array;
   /** The signer's name; empty when the trailer has none. */
   readonly signer: Uint8Array;
-  /** The machine's certificates, DER. */
+  /** The machine's certificates and public keys (SubjectPublicKeyInfo), DER. */
   readonly certificates: readonly Uint8Array[];
 }
 
@@ -35,12 +33,6 @@ const HASHES: Readonly<Record<number, string>> = {
   [abi.HASH_ALGO_SHA512]: "sha512",
 };
 
-/** The common name of a certificate's subject; undefined when it has none. */
-function commonName(certificate: X509Certificate): string | undefined {
-  const line = certificate.subject?.split("\n").find((part) => part.startsWith("CN="));
-  return line?.slice("CN=".length);
-}
-
 /** The firmware of this platform: node:crypto. */
 export function platformFirmware(): Firmware {
   return {
@@ -48,15 +40,13 @@ export function platformFirmware(): Firmware {
       const algorithm = HASHES[hash];
       if (algorithm === undefined) return abi.REASON_SIG_ALGO;
       const crypto = await import("node:crypto");
+      const { publicKeyOf } = await import("./elf/keys.js");
       const name = new TextDecoder().decode(signer);
       for (const der of certificates) {
-        const certificate = new crypto.X509Certificate(der);
-        const key = certificate.publicKey;
-        if (key.asymmetricKeyType !== "rsa") continue;
-        // For RSA the subject public key is the PKCS#1 structure.
-        const id = crypto.createHash("sha1").update(key.export({ type: "pkcs1", format: "der" }));
-        if (!id.digest().equals(keyId)) continue;
-        if (signer.length > 0 && name !== commonName(certificate)) continue;
+        const known = publicKeyOf(der);
+        if (!known || Buffer.compare(known.id, keyId) !== 0) continue;
+        if (signer.length > 0 && name !== known.name) continue;
+        const { key } = known;
         const padding = crypto.constants.RSA_PKCS1_PADDING;
         const good = await new Promise<boolean>((resolve) => {
           crypto.verify(algorithm, data, { key, padding }, signature, (error, result) =>
@@ -70,30 +60,14 @@ export function platformFirmware(): Firmware {
   };
 }
 
-const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-
 /**
- * The certificates of a file, as DER: one in DER form, or any number in PEM form.
+ * The certificates and public keys of a file, as DER: one in DER form, or any number in PEM form.
+ * @param name what the file is called in an error
  * @throws XenError `certificate`
  */
-export async function readCertificates(file: Uint8Array): Promise<Uint8Array[]> {
-  const { X509Certificate } = await import("node:crypto");
-  const blocks = new TextDecoder("latin1").decode(file).match(PEM) ?? [];
-  const sources = blocks.length > 0 ? blocks : [file];
-  return sources.map((source) => {
-    let certificate: X509Certificate;
-    try {
-      certificate = new X509Certificate(source);
-    } catch (error) {
-      const name = (error as Error).message;
-      throw XenError.of(abi.EINVAL, abi.REASON_CERTIFICATE, { name });
-    }
-    if (certificate.publicKey.asymmetricKeyType !== "rsa") {
-      const name = `its key is ${certificate.publicKey.asymmetricKeyType}, not rsa`;
-      throw XenError.of(abi.EINVAL, abi.REASON_CERTIFICATE, { name });
-    }
-    return new Uint8Array(certificate.raw);
-  });
+export async function readCertificates(file: Uint8Array, name = "the file"): Promise<Uint8Array[]> {
+  const { readPublicKeys } = await import("./elf/keys.js");
+  return readPublicKeys(file, name).map(({ der }) => new Uint8Array(der));
 }
 
 /** The key store as the core keeps it: each certificate with its length before it. */
@@ -110,7 +84,7 @@ export function encodeKeyStore(certificates: readonly Uint8Array[]): Uint8Array 
   return store;
 }
 
-/** The certificates of a key store; what does not fit its own length ends it. */
+/** What is in a key store; what does not fit its own length ends it. */
 export function decodeKeyStore(store: Uint8Array): Uint8Array[] {
   const view = new DataView(store.buffer, store.byteOffset, store.byteLength);
   const certificates: Uint8Array[] = [];

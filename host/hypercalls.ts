@@ -1,5 +1,9 @@
 // Xen's hypercalls by name: the numbers of its public header xen.h.
 
+import { ENOSYS, REASON_NO_HYPERCALL } from "./abi.js";
+import { XenError } from "./error.js";
+import { own } from "./own.js";
+
 export const HYPERCALLS: Readonly<Record<string, number>> = {
   set_trap_table: 0,
   mmu_update: 1,
@@ -40,3 +44,10 @@ export const HYPERCALLS: Readonly<Record<string, number>> = {
   kexec_op: 37,
   tmem_op: 38,
 };
+
+/** @throws XenError `no-hypercall` */
+export function hypercallNumber(name: string): number {
+  const number = own(HYPERCALLS, name);
+  if (number !== undefined) return number;
+  throw XenError.of(ENOSYS, REASON_NO_HYPERCALL, { name });
+}

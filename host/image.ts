@@ -1,9 +1,6 @@
 // Where the core's module and the embedded hypervisor image come from, and what else a caller may
 // give instead: a URL, a path, bytes, a compiled module.
 
-import * as abi from "./abi.js";
-import { XenError } from "./error.js";
-
 /** A file: its path or URL, or its bytes. */
 export type FileSource = string | URL | Uint8Array;
 
@@ -19,18 +16,12 @@ export const MINI_XEN: URL = new URL("images/mini-xen/mini-xen", PACKAGE);
 
 /**
  * Reads a file.
- * @throws XenError with the error number of the failure, when it is one of Xen's
+ * @throws XenError `file-…`
  */
 export async function readSource(source: FileSource): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
-  const { readFile } = await import("node:fs/promises");
-  try {
-    return await readFile(source);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const known: Record<string, number> = { ENOENT: abi.ENOENT, EACCES: abi.EACCES };
-    throw XenError.because(known[code ?? ""] ?? abi.EIO, message);
-  }
+  const { readWhole } = await import("./read_file.js");
+  return readWhole(source);
 }
 
 let compiled: Promise<WebAssembly.Module> | undefined;

@@ -105,7 +105,8 @@ export class LivepatchControl {
       }
       this.hypervisor.run({ ns: NS_PER_MS });
     }
-    throw XenError.because(abi.ETIMEDOUT, `${name} is still in progress after ${WAIT_MS} ms.`);
+    const operands = { id: name, value: BigInt(WAIT_MS) };
+    throw XenError.of(abi.ETIMEDOUT, abi.REASON_WAITED, operands);
   }
 
   /** Every payload, in the order of upload. Read anew when it changes meanwhile. */
@@ -114,7 +115,8 @@ export class LivepatchControl {
       const entries = this.listOnce();
       if (entries) return entries;
     }
-    throw XenError.because(abi.EBUSY, "The list of payloads changes all the time.");
+    const value = BigInt(RESTARTS + 1);
+    throw XenError.of(abi.EBUSY, abi.REASON_LIST_CHANGES, { value });
   }
 
   /** Undefined when the list changed between the question for its size and the answer. */

@@ -8,11 +8,15 @@ import {
   type Argument,
   type CallOptions,
   type CallResult,
+  checkCount,
+  cpuNumber,
+  domainNumber,
   type HypercallOptions,
   type RunOptions,
   type RunResult,
   readResult,
   readRun,
+  stopped,
   type Target,
 } from "./call.js";
 import { Core, ringLines } from "./core.js";
@@ -21,7 +25,7 @@ import { disassemble, type Instruction } from "./disasm.js";
 import { XenError } from "./error.js";
 import { type Firmware, platformFirmware } from "./firmware.js";
 import { type Allocate, GuestMemories } from "./guest.js";
-import { HYPERCALLS } from "./hypercalls.js";
+import { hypercallNumber } from "./hypercalls.js";
 import {
   type CpuStack,
   type MachineInfo,
@@ -49,7 +53,6 @@ export interface Surroundings {
 }
 
 const BUDGET = 100_000_000n;
-const ARGUMENTS_MAX = 6;
 
 /** CPU -1: any that is idle. Domain -1: the hypervisor. */
 const ANY = -1;
@@ -91,8 +94,8 @@ export class Machine implements Hypervisor {
       return work();
     } finally {
       if (this.printed.length > 0) {
-        const text = String.fromCharCode(...this.printed.splice(0));
-        this.surroundings.onConsole?.(text);
+        const text = this.printed.splice(0).map((byte) => String.fromCharCode(byte));
+        this.surroundings.onConsole?.(text.join(""));
       }
     }
   }
@@ -109,16 +112,23 @@ export class Machine implements Hypervisor {
    * @throws XenError `image` with an `elf-*` reason, `boot-parameter`
    */
   boot(image: Uint8Array, record: Uint8Array): void {
-    const off = this.core.invoke("hv_stage", image.length) >>> 0;
-    if (off === 0) {
-      const value = BigInt(image.length);
-      throw XenError.of(abi.ENOMEM, abi.REASON_NO_MEMORY, { value });
-    }
-    this.core.bytes(off, image.length).set(image);
-    this.core.window().set(record);
-    const rc = this.enter(() => this.core.invoke("hv_boot", off, image.length));
-    this.core.invoke("hv_unstage");
+    const rc = this.staged(image, (off) => {
+      this.core.window().set(record);
+      return this.enter(() => this.core.invoke("hv_boot", off, image.length));
+    });
+    const value = BigInt(image.length);
+    if (rc === undefined) throw XenError.of(abi.ENOMEM, abi.REASON_NO_MEMORY, { value });
     this.demand(rc);
+  }
+
+  /** Runs `work` with bytes in staging; undefined when they do not fit. */
+  private staged(bytes: Uint8Array, work: (off: number) => number): number | undefined {
+    const off = this.core.invoke("hv_stage", bytes.length) >>> 0;
+    if (off === 0) return undefined;
+    this.core.bytes(off, bytes.length).set(bytes);
+    const rc = work(off);
+    this.core.invoke("hv_unstage");
+    return rc;
   }
 
   /** Sets who may make which sysctl: bit n of `mask` allows sub-operation n. */
@@ -128,14 +138,8 @@ export class Machine implements Hypervisor {
 
   /** Gives the machine its certificates (see `encodeKeyStore`). */
   setKeys(store: Uint8Array): void {
-    const tooLarge = (): XenError =>
-      XenError.of(abi.ENOSPC, abi.REASON_CERTIFICATE, { name: "too many certificates" });
-    const off = this.core.invoke("hv_stage", store.length) >>> 0;
-    if (off === 0) throw tooLarge();
-    this.core.bytes(off, store.length).set(store);
-    const rc = this.core.invoke("hv_keystore", store.length);
-    this.core.invoke("hv_unstage");
-    if (rc < 0) throw tooLarge();
+    const rc = this.staged(store, () => this.core.invoke("hv_keystore", store.length)) ?? -1;
+    if (rc < 0) throw XenError.of(abi.ENOSPC, abi.REASON_CERTIFICATE, { name: "too many of them" });
   }
 
   /**
@@ -146,7 +150,7 @@ export class Machine implements Hypervisor {
     const va = this.table.resolve(target);
     const { cpu = 0, budget = BUDGET } = options;
     return this.withArguments(0, args, (count) =>
-      this.core.invoke("hv_call", cpu, va, count, BigInt(budget)),
+      this.core.invoke("hv_call", cpuNumber(cpu), va, count, BigInt(budget)),
     );
   }
 
@@ -160,11 +164,10 @@ export class Machine implements Hypervisor {
     args: readonly Argument[] = [],
     options: HypercallOptions = {},
   ): CallResult {
-    const { domain = 0, cpu = ANY, budget = BUDGET } = options;
-    const number = typeof nr === "string" ? HYPERCALLS[nr] : nr;
-    if (number === undefined) {
-      throw XenError.of(abi.ENOSYS, abi.REASON_NO_HYPERCALL, { name: String(nr) });
-    }
+    const { budget = BUDGET } = options;
+    const domain = domainNumber(options.domain ?? 0);
+    const cpu = options.cpu === undefined ? ANY : cpuNumber(options.cpu);
+    const number = typeof nr === "string" ? hypercallNumber(nr) : nr;
     return this.withArguments(domain, args, (count) =>
       this.core.invoke("hv_hypercall", domain, cpu, BigInt(number), count, BigInt(budget)),
     );
@@ -176,9 +179,7 @@ export class Machine implements Hypervisor {
     args: readonly Argument[],
     invoke: (count: number) => number,
   ): CallResult {
-    if (args.length > ARGUMENTS_MAX) {
-      throw XenError.because(abi.E2BIG, `${args.length} arguments, at most ${ARGUMENTS_MAX}.`);
-    }
+    checkCount(args);
     return this.withBuffers((allocate) => {
       const buffers = args.map((arg) => (arg instanceof Uint8Array ? allocate(arg) : undefined));
       const record = this.core.record();
@@ -205,11 +206,7 @@ export class Machine implements Hypervisor {
   sysctl(bytes: Uint8Array, options: { readonly domain?: number } = {}): number {
     const result = this.hypercall(abi.HYPERVISOR_SYSCTL, [bytes], options);
     if (result.stop === "return") return Number(BigInt.asIntN(64, result.rax));
-    const { fault } = result;
-    const name = fault
-      ? `${fault.vector} at ${this.table.nameOf(fault.rip) ?? `0x${fault.rip.toString(16)}`}`
-      : result.stop;
-    throw XenError.of(abi.EIO, abi.REASON_STOPPED, { name });
+    throw stopped(result, (va) => this.table.nameOf(va));
   }
 
   /**
@@ -262,7 +259,8 @@ export class Machine implements Hypervisor {
   }
 
   private access(domain: number): Access {
-    return { core: this.core, domain, demand: (rc) => this.demand(rc) };
+    const id = domain === ANY ? ANY : domainNumber(domain);
+    return { core: this.core, domain: id, demand: (rc) => this.demand(rc) };
   }
 
   /** Where the image's code is mapped, in pieces of whole pages, ascending. */
@@ -307,13 +305,14 @@ export class Machine implements Hypervisor {
 
   /** Takes a CPU away, or brings it back (R222). CPU 0 stays. @throws XenError `cpu-busy` */
   setOnline(cpu: number, online: boolean): void {
-    this.demand(this.enter(() => this.core.invoke("hv_cpu_online", cpu, online ? 1 : 0)));
+    const args = [cpuNumber(cpu), online ? 1 : 0] as const;
+    this.demand(this.enter(() => this.core.invoke("hv_cpu_online", ...args)));
   }
 
   /** Requests an interrupt of a CPU, 2 for an NMI; false when the image serves none of this
    *  vector. */
   interrupt(cpu: number, vector: number): boolean {
-    const rc = this.core.invoke("hv_interrupt", cpu, vector);
+    const rc = this.core.invoke("hv_interrupt", cpuNumber(cpu), vector);
     return rc === -abi.ENOENT ? false : this.demand(rc) === 0;
   }
 

@@ -151,15 +151,19 @@ export class XenControl {
       }
       if (rc < 0) throw this.refused(rc);
       if (version !== undefined && version !== op.version) {
-        if (++restarts > LIST_RESTARTS)
-          throw XenError.because(abi.EBUSY, "The list of payloads changes all the time.");
+        if (++restarts > LIST_RESTARTS) {
+          const value = BigInt(restarts);
+          throw XenError.of(abi.EBUSY, abi.REASON_LIST_CHANGES, { value });
+        }
         payloads = []; // K33: the index follows from what was read
         version = op.version;
         continue;
       }
       version = op.version;
-      if (rc > wanted)
-        throw XenError.because(abi.EINVAL, "LIST answered with more than was asked.");
+      if (rc > wanted) {
+        const operands = { value: BigInt(rc), limit: BigInt(wanted) };
+        throw XenError.of(abi.EINVAL, abi.REASON_LIST_OVERFLOW, operands);
+      }
       payloads.push(...rows.slice(0, rc));
       left = op.nr;
       if (payloads.length === max || left === 0 || rc === 0) return { payloads, left };
@@ -259,7 +263,7 @@ export class XenControl {
       if (status < 0) throw this.failed(id, status);
       if (status !== abi.XSPLICE_STATUS_PROGRESS) return { id, status, instructions, timeNs };
       if (ms >= this.waitMs) {
-        throw XenError.because(abi.ETIMEDOUT, `${id} is still in progress after ${ms} ms.`);
+        throw XenError.of(abi.ETIMEDOUT, abi.REASON_WAITED, { id, value: BigInt(ms) });
       }
       const ran = this.hypervisor.run({ ns: NS_PER_MS });
       instructions += ran.instructions;

@@ -1,7 +1,7 @@
-// The keys that payloads may be signed with: X.509 certificates in DER, as the host handed them
-// over at boot. The core stores them and never looks inside; the firmware does. In the machine's
-// memory, so that a saved machine keeps its keys. Layout: u32 bytes used, then entries {u32
-// length, DER bytes}.
+// The keys that payloads may be signed with: X.509 certificates or bare public keys in DER, as the
+// host handed them over at boot. The core stores them and never looks inside; the firmware does. In
+// the machine's memory, so that a saved machine keeps its keys. Layout: u32 bytes used, then
+// entries {u32 length, DER bytes}.
 
 import { EINVAL, ENOSPC } from "../abi";
 import { is_inside } from "../hv/elf";

@@ -10,7 +10,7 @@ import type { ActionOptions, XenControl } from "../xc.js";
 import { optionNumber } from "./arguments.js";
 import type { Command } from "./command.js";
 import type { Context } from "./context.js";
-import { errorObject } from "./failure.js";
+import { sayRefusal } from "./failure.js";
 import { errnoText, hex, stateName } from "./format.js";
 import { acceptCount, acceptId } from "./upload.js";
 
@@ -63,6 +63,7 @@ type Seen = { readonly status: number } | { readonly error: XenError };
 
 const DOTS_MAX = 30;
 const SECOND_NS = 1_000_000_000n;
+const NS_PER_MS = 1_000_000n;
 /** What the hypervisor gets to do on its way out of the hypercall, before the first poll. */
 const EXIT_NS = 1_000_000n;
 
@@ -150,11 +151,12 @@ export class Attempt {
   private wait(): XenError | undefined {
     if (!this.executed) {
       this.ctx.print(`${this.id} is in progress and we didn't initiate it!`);
-      return XenError.because(abi.EBUSY, `${this.id} is in progress; let the machine \`run\``);
+      return XenError.of(abi.EBUSY, abi.REASON_BUSY, { id: this.id });
     }
     if (this.dots === DOTS_MAX) {
       this.ctx.print(`${this.id}: Waited more than ${DOTS_MAX} seconds! Bailing out.`);
-      return XenError.because(abi.EBUSY, `${this.id} is in progress for over ${DOTS_MAX} seconds`);
+      const value = BigInt(DOTS_MAX) * (SECOND_NS / NS_PER_MS);
+      return XenError.of(abi.EBUSY, abi.REASON_WAITED, { id: this.id, value });
     }
     this.dots += 1;
     this.ctx.write(".");
@@ -196,11 +198,10 @@ export class Attempt {
 
   private failed(error: XenError): number {
     this.ctx.print(`${this.id} failed with ${errnoText(error.code)}`);
-    this.ctx.say(`xen-xsplice: ${error.message} [${error.errno}, ${error.reason}]`);
-    if (error.hint) this.ctx.say(`  ${error.hint}`);
-    const { code, reason, message } = error;
-    const answer = { id: this.id, status: `-${error.errno}`, code, reason, message };
-    this.ctx.result({ ...answer, ...this.figures(), error: errorObject(error) });
+    const object = sayRefusal(this.ctx, error);
+    const { errno, code, reason, message } = object;
+    const answer = { id: this.id, status: `-${errno}`, code, reason, message };
+    this.ctx.result({ ...answer, ...this.figures(), error: object });
     return 1;
   }
 }

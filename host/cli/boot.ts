@@ -1,34 +1,13 @@
 // `boot`: a fresh machine in place of the one in the file.
 
-import { readdirSync } from "node:fs";
-import { basename, extname, join } from "node:path";
-import { ENOENT } from "../../assembly/abi.js";
+import { basename } from "node:path";
 import { createMachine, type MachineOptions } from "../create.js";
-import { XenError } from "../error.js";
-import { readCertificates } from "../firmware.js";
 import { parsePolicy } from "../policy.js";
 import { optionNumber, optionText, requireNumber } from "./arguments.js";
 import { type Command, type Options, UsageError } from "./command.js";
 import type { Context } from "./context.js";
 import { showInfo } from "./info.js";
-
-const KEY_FILES = new Set([".pem", ".crt", ".cer", ".der"]);
-
-async function keysOf(ctx: Context, directory: string): Promise<Uint8Array[]> {
-  let names: string[];
-  try {
-    names = readdirSync(directory).sort();
-  } catch (error) {
-    throw XenError.because(ENOENT, (error as Error).message);
-  }
-  const files = names.filter((name) => KEY_FILES.has(extname(name).toLowerCase()));
-  if (files.length === 0)
-    throw new UsageError(`--keys: ${directory} has no *.pem, *.crt, *.cer or *.der file`);
-  const all: Uint8Array[] = [];
-  for (const name of files)
-    all.push(...(await readCertificates(await ctx.readFile(join(directory, name)))));
-  return all;
-}
+import { readKeys } from "./keys.js";
 
 async function machineOptions(ctx: Context, options: Options): Promise<MachineOptions> {
   const image = optionText(options.image, "--image");
@@ -57,7 +36,7 @@ async function machineOptions(ctx: Context, options: Options): Promise<MachineOp
     stackWalk,
     requireSignature: options.requireSignature === true,
     bugTrampoline: options.bugTrampoline === true,
-    ...(keys === undefined ? {} : { keys: await keysOf(ctx, keys) }),
+    ...(keys === undefined ? {} : { keys: readKeys(keys).map(({ der }) => der) }),
     ...(policy === undefined
       ? {}
       : { policy: parsePolicy(Buffer.from(await ctx.readFile(policy)).toString("utf8")) }),
@@ -75,7 +54,7 @@ export const command: Command = {
     ["--quiesce <how>", "guest-entry or rendezvous: where CPUs wait for a patch"],
     ["--stack-walk <how>", "scan or frames: how stacks are searched for code that changes"],
     ["--require-signature", "upload signed payloads only"],
-    ["--keys <dir>", "certificates that payloads may be signed with"],
+    ["--keys <dir>", "certificates and public keys that may sign payloads"],
     ["--policy <file>", "who may make which sysctl"],
     ["--cpu-features <list>", "the CPU it is booted on: a preset, or feature bits"],
     ["--payload-base <addr>", "where payloads go"],

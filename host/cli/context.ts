@@ -3,13 +3,13 @@
 // them is shown. Nothing of a command reaches the terminal in any other way, so that tests can run
 // commands in process. Spec: cli.md, "The machine behind it" and "Rules".
 
-import { readFileSync } from "node:fs";
-import { EIO, ENOENT } from "../../assembly/abi.js";
+import type { XenError } from "../error.js";
 import type { Machine } from "../machine.js";
 import type { XenControl } from "../xc.js";
 import { optionNumber, optionText, requireNumber } from "./arguments.js";
 import type { Options } from "./command.js";
 import * as files from "./machine_file.js";
+import { linked } from "./replace.js";
 
 /** The outside world of one command line. */
 export interface Io {
@@ -23,7 +23,7 @@ export interface Io {
 export class Context {
   private options: Options = {};
   private opened: Machine | undefined;
-  private release: (() => Promise<void>) | undefined;
+  private release: (() => void) | undefined;
   private unsaved = false;
   private value: unknown;
 
@@ -53,7 +53,7 @@ export class Context {
 
   get machinePath(): string {
     const chosen = optionText(this.options.machine, "--machine");
-    return files.machinePath(chosen, this.io.env);
+    return linked(files.machinePath(chosen, this.io.env));
   }
 
   /** A line of the result, for people. */
@@ -86,7 +86,7 @@ export class Context {
     if (this.opened) return this.opened;
     // Waiting for the lock and loading the library go on at the same time.
     const [{ createMachine }] = await Promise.all([import("../create.js"), this.lock()]);
-    const snapshot = files.readMachineFile(this.machinePath);
+    const snapshot = await files.readMachineFile(this.machinePath);
     if (!snapshot) {
       const machine = await createMachine();
       this.say(`xen-xsplice: no machine at ${this.machinePath}: booted ${machine.label}`);
@@ -97,9 +97,8 @@ export class Context {
     try {
       this.opened = await createMachine({ snapshot });
     } catch (error) {
-      const { name, message } = error as Error;
-      if (name !== "XenError") throw error;
-      throw new files.MachineFileError(`${this.machinePath}: ${message}`);
+      if ((error as Error).name !== "XenError") throw error;
+      throw new files.MachineFileError(this.machinePath, error as XenError);
     }
     return this.opened;
   }
@@ -132,25 +131,14 @@ export class Context {
 
   /** Bytes of a file that the user named. */
   async readFile(path: string): Promise<Uint8Array> {
-    const { XenError } = await import("../error.js");
-    const { errnoNumber } = await import("../errno.js");
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      const { code = "", message } = error as NodeJS.ErrnoException;
-      throw XenError.because(errnoNumber(code) ?? ENOENT, message);
-    }
+    const { readWhole } = await import("../read_file.js");
+    return readWhole(path);
   }
 
   /** Writes a file that the user named; an older one is replaced at once or not at all. */
   async writeFile(path: string, bytes: Uint8Array): Promise<void> {
-    const { XenError } = await import("../error.js");
-    const { default: writeFileAtomic } = await import("write-file-atomic");
-    try {
-      await writeFileAtomic(path, Buffer.from(bytes));
-    } catch (error) {
-      throw XenError.because(EIO, (error as Error).message);
-    }
+    const { writeUserFile } = await import("./user_file.js");
+    writeUserFile(path, bytes);
   }
 
   /** Saves the machine if it was changed, and lets the next command have it. */
@@ -163,7 +151,7 @@ export class Context {
         await files.writeMachineFile(this.machinePath, opened.snapshot());
       }
     } finally {
-      await release?.();
+      release?.();
     }
   }
 

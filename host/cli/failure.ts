@@ -4,6 +4,7 @@
 import { errnoName, errnoNumber } from "../errno.js";
 import { EXIT_BUG, EXIT_MACHINE, EXIT_REFUSED, EXIT_USAGE } from "./command.js";
 import type { Context } from "./context.js";
+import type { MachineFileError } from "./machine_file.js";
 
 export interface Failure {
   readonly exit: number;
@@ -37,9 +38,18 @@ export function errorObject({ errno, reason, message, place, hint }: Known): Err
   return { errno: errnoName(number), code: -number, reason, message, ...more };
 }
 
-function lines(ctx: Context, error: ErrorObject): void {
+/** Says a refusal. @returns its error object */
+export function sayRefusal(ctx: Context, refused: Known): ErrorObject {
+  const error = errorObject(refused);
   ctx.say(`xen-xsplice: ${error.message} [${error.errno}, ${error.reason}]`);
   if (error.hint) ctx.say(`  ${error.hint}`);
+  return error;
+}
+
+function sayMachineFile(ctx: Context, { path, why }: MachineFileError): ErrorObject {
+  const { errno, reason, message, hint } = why;
+  const named = message.includes(path) ? message : `${path}: ${message}`;
+  return sayRefusal(ctx, { errno, reason, message: named, hint, place: path });
 }
 
 function bug(ctx: Context, error: Error): Failure {
@@ -67,13 +77,11 @@ export function report(ctx: Context, thrown: unknown, rfcCommand: boolean): Fail
       return { exit: EXIT_USAGE, save: false };
     case "MachineFileError":
       if (rfcCommand) ctx.say("failed to get the handler"); // R157, K46
-      simple("EIO", -5, "machine-file");
+      ctx.result({ error: sayMachineFile(ctx, error as MachineFileError) });
       return { exit: EXIT_MACHINE, save: false };
     case "XenError":
     case "FileError": {
-      const object = errorObject(error as unknown as Known);
-      lines(ctx, object);
-      ctx.result({ error: object });
+      ctx.result({ error: sayRefusal(ctx, error as unknown as Known) });
       return { exit: EXIT_REFUSED, save: true };
     }
     default:

@@ -28,7 +28,7 @@ export const command: Command = {
     const args = texts.map(argument);
     const number = parseNumber(name);
     const machine = await ctx.changing();
-    const result = machine.hypercall(number === undefined ? name : Number(number), args, {
+    const result = machine.hypercall(number ?? name, args, {
       ...callOptions(options),
       domain: ctx.domain,
     });

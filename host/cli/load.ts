@@ -2,9 +2,13 @@
 // builds on is there, whatever their order; if one cannot, everything that was done is undone
 // (R14, R15, R198). Of a directory the files below `<build-id>/` are taken (R200).
 
-import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { ENOENT, XEN_XSPLICE_ID_SIZE } from "../../assembly/abi.js";
+import { ENODATA, ENOENT, XEN_XSPLICE_ID_SIZE } from "../../assembly/abi.js";
+import {
+  PLACE_FILE,
+  REASON_NO_BUILD_ID,
+  REASON_NO_PAYLOAD_FOR_BUILD,
+} from "../../assembly/reasons.js";
 import { payloadName } from "../elf/name.js";
 import { XenError } from "../error.js";
 import type { Machine } from "../machine.js";
@@ -14,6 +18,7 @@ import { type Command, UsageError } from "./command.js";
 import type { Context } from "./context.js";
 import { errorObject } from "./failure.js";
 import { hex, hexBytes, stateName } from "./format.js";
+import { isUserDirectory, listUserDirectory } from "./user_file.js";
 
 interface Job {
   readonly file: string;
@@ -26,15 +31,15 @@ const MAY_PASS_LATER = new Set(["dependency", "sym-missing", "build-id", "old-co
 
 /** The files meant by an argument. */
 function expand(machine: Machine, path: string): string[] {
-  try {
-    if (!statSync(path).isDirectory()) return [path];
-    const directory = join(path, hexBytes(machine.info().buildId));
-    return readdirSync(directory)
-      .sort()
-      .map((name) => join(directory, name));
-  } catch (error) {
-    throw XenError.because(ENOENT, (error as Error).message);
-  }
+  if (!isUserDirectory(path)) return [path];
+  const buildId = hexBytes(machine.info().buildId);
+  if (buildId === "") throw XenError.of(ENODATA, REASON_NO_BUILD_ID);
+  const directory = join(path, buildId);
+  const here = listUserDirectory(path);
+  const names = here.includes(buildId) ? listUserDirectory(directory) : [];
+  if (names.length > 0) return names.map((name) => join(directory, name));
+  const operands = { place: PLACE_FILE, name: path, other: buildId };
+  throw XenError.of(ENOENT, REASON_NO_PAYLOAD_FOR_BUILD, operands);
 }
 
 /** The payload's own name, else the file's. */

@@ -2,13 +2,27 @@
 // replaced. It is replaced by a rename, so a killed command loses nothing. What is in it:
 // `host/snapshot.ts`.
 
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import type { XenError } from "../error.js";
+import { replaceFile } from "./replace.js";
 
 /** The machine file cannot be used; the exit code is 3. */
 export class MachineFileError extends Error {
   override readonly name = "MachineFileError";
+
+  constructor(
+    readonly path: string,
+    readonly why: XenError,
+  ) {
+    super(why.message);
+  }
+}
+
+/** What the operating system has against a path that the machine file needs. */
+export async function unusable(path: string, thrown: unknown): Promise<MachineFileError> {
+  const { fileError } = await import("../file_error.js");
+  return new MachineFileError(path, fileError(thrown, path));
 }
 
 /** Where the machine is: the option, the environment, or the user's state directory. */
@@ -19,24 +33,22 @@ export function machinePath(option: string | undefined, env: NodeJS.ProcessEnv):
   return join(state, "xen-xsplice", "machine");
 }
 
-const messageOf = (error: unknown): string => (error as Error).message;
-
 /** Reads a machine file; undefined when there is none. */
-export function readMachineFile(path: string): Uint8Array | undefined {
+export async function readMachineFile(path: string): Promise<Uint8Array | undefined> {
+  const { readWhole } = await import("../read_file.js");
   try {
-    return readFileSync(path);
+    return readWhole(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new MachineFileError(`${path} cannot be read: ${messageOf(error)}`);
+    if ((error as XenError).errno === "ENOENT") return undefined;
+    throw await unusable(path, error);
   }
 }
 
-/** Replaces the machine file: written aside, on disk, then renamed. */
+/** Replaces the machine file; whoever does has its lock. */
 export async function writeMachineFile(path: string, snapshot: Uint8Array): Promise<void> {
-  const { default: writeFileAtomic } = await import("write-file-atomic");
   try {
-    await writeFileAtomic(path, Buffer.from(snapshot.buffer, snapshot.byteOffset, snapshot.length));
+    replaceFile(path, snapshot, `${path}.new`);
   } catch (error) {
-    throw new MachineFileError(`${path} cannot be written: ${messageOf(error)}`);
+    throw await unusable(path, error);
   }
 }

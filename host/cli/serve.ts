@@ -3,8 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { EEXIST } from "../../assembly/abi.js";
-import { XenError } from "../error.js";
+import { fileRefusal } from "../file_error.js";
 import { optionText } from "./arguments.js";
 import { type Command, UsageError } from "./command.js";
 import { buildShim } from "./shim.js";
@@ -25,7 +24,7 @@ export const command: Command = {
     const chosen = optionText(options.socket, "--socket");
     if (!chosen) throw new UsageError("serve needs --socket PATH");
     const socket = resolve(chosen);
-    if (existsSync(socket)) throw XenError.because(EEXIST, `${socket} is there already.`);
+    if (existsSync(socket)) throw fileRefusal("EEXIST", socket);
     const shim = buildShim(ctx.io.env);
     const machine = await ctx.changing();
     const { serve } = await import("../serve/server.js");

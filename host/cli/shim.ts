@@ -3,12 +3,16 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, renameSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ENOENT } from "../../assembly/abi.js";
+import { EIO } from "../../assembly/abi.js";
+import { REASON_PROGRAM } from "../../assembly/reasons.js";
+import { errnoNumber, strerror } from "../errno.js";
 import { XenError } from "../error.js";
+import { fileError } from "../file_error.js";
+import { makeDirectory } from "./replace.js";
 
 const SOURCE = fileURLToPath(new URL("../../../shim/privcmd.c", import.meta.url));
 
@@ -19,14 +23,22 @@ export function buildShim(env: NodeJS.ProcessEnv): string {
   const directory = join(cache, "xen-xsplice");
   const target = join(directory, `privcmd-${hash}.so`);
   if (existsSync(target)) return target;
-  mkdirSync(directory, { recursive: true });
+  try {
+    makeDirectory(directory);
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    throw fileError(error, directory);
+  }
   const aside = `${target}.${process.pid}`;
   const compiler = env.CC || "gcc";
   const args = ["-O2", "-shared", "-fPIC", SOURCE, "-o", aside, "-ldl", "-lpthread"];
   const built = spawnSync(compiler, args, { encoding: "utf8" });
   if (built.status !== 0) {
-    const why = built.error?.message ?? built.stderr.trim();
-    throw XenError.because(ENOENT, `${compiler} could not build the shim: ${why}`);
+    const { code = "" } = (built.error ?? {}) as NodeJS.ErrnoException;
+    const errno = errnoNumber(code) ?? EIO;
+    const why = built.error ? strerror(errno) : built.stderr.trim().replaceAll("\n", " | ");
+    const operands = { name: compiler, other: `it builds the shim of ${target}: ${why}` };
+    throw XenError.of(errno, REASON_PROGRAM, operands);
   }
   renameSync(aside, target);
   return target;

@@ -1,12 +1,11 @@
 // `upload <id> <file>`: hands a payload file to the hypervisor. R160, R164, K38, K57.
 
-import { readFileSync, statSync } from "node:fs";
-import { EINVAL, ENOENT, XEN_XSPLICE_ID_SIZE } from "../../assembly/abi.js";
-import { errnoNumber } from "../errno.js";
-import { XenError as Refused, type XenError } from "../error.js";
+import { EINVAL, XEN_XSPLICE_ID_SIZE } from "../../assembly/abi.js";
+import { PLACE_FILE, REASON_SIZE_ZERO } from "../../assembly/reasons.js";
+import { XenError } from "../error.js";
 import type { Command } from "./command.js";
 import type { Context } from "./context.js";
-import { errorObject } from "./failure.js";
+import { sayRefusal } from "./failure.js";
 import { errnoText, stateName } from "./format.js";
 import { showUsage } from "./help.js";
 
@@ -28,28 +27,13 @@ export function acceptCount(ctx: Context, args: readonly string[], count: number
   return false;
 }
 
-function readPayload(ctx: Context, file: string): Uint8Array | undefined {
-  let bytes: Uint8Array;
-  try {
-    // A directory can be opened but not read: the RFC's tool sees that at mmap.
-    if (statSync(file).isDirectory()) {
-      ctx.say(`Could not map: ${file}, error: 21(Is a directory)`);
-      ctx.result({ error: errorObject(Refused.because(EINVAL, `${file} is a directory`)) });
-      return undefined;
-    }
-    bytes = readFileSync(file);
-  } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    const errno = errnoNumber(code) ?? ENOENT;
-    ctx.say(`Could not open ${file}, error: ${errnoText(errno)}`);
-    ctx.result({ error: errorObject(Refused.because(errno, message)) });
-    return undefined;
-  }
+/** What the RFC's tool meets at mmap: it can open a directory, and map neither that nor nothing. */
+const AT_MMAP = new Set(["file-is-directory", "size-zero"]);
+
+async function readPayload(ctx: Context, file: string): Promise<Uint8Array> {
+  const bytes = await ctx.readFile(file);
   if (bytes.length > 0) return bytes;
-  ctx.say(`Could not map: ${file}, error: ${errnoText(EINVAL)}: the file is empty`);
-  const message = `${file} is empty`;
-  ctx.result({ error: { errno: "EINVAL", code: -EINVAL, reason: "size-zero", message } });
-  return undefined;
+  throw XenError.of(EINVAL, REASON_SIZE_ZERO, { place: PLACE_FILE, name: file });
 }
 
 export const command: Command = {
@@ -58,20 +42,26 @@ export const command: Command = {
     const [id, file] = args;
     if (!acceptCount(ctx, args, 2) || id === undefined || file === undefined) return 1;
     if (!acceptId(ctx, id)) return 1;
-    const payload = readPayload(ctx, file);
-    if (!payload) return 1;
+    const fail = (error: unknown, words: (number: string) => string): number => {
+      if (!(error instanceof XenError)) throw error;
+      ctx.say(words(errnoText(error.code)));
+      ctx.result({ error: sayRefusal(ctx, error) });
+      return 1;
+    };
+    let payload: Uint8Array;
+    try {
+      payload = await readPayload(ctx, file);
+    } catch (error) {
+      const mapped = error instanceof XenError && AT_MMAP.has(error.reason);
+      const what = mapped ? `Could not map: ${file}` : `Could not open ${file}`;
+      return fail(error, (number) => `${what}, error: ${number}`);
+    }
     const control = await ctx.control(await ctx.changing());
     ctx.print(`Uploading ${file} (${payload.length} bytes)`);
     try {
       await control.upload(id, payload);
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      const refused: XenError = error;
-      ctx.say(`Upload failed: ${file}, error: ${errnoText(refused.code)}!`);
-      ctx.say(`xen-xsplice: ${refused.message} [${refused.errno}, ${refused.reason}]`);
-      if (refused.hint) ctx.say(`  ${refused.hint}`);
-      ctx.result({ error: errorObject(refused) });
-      return 1;
+      return fail(error, (number) => `Upload failed: ${file}, error: ${number}!`);
     }
     const { status } = await control.get(id);
     ctx.result({ id, bytes: payload.length, status: stateName(status) });

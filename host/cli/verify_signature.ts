@@ -1,10 +1,10 @@
 // `verify-signature`: whether a machine that has these keys would accept a payload's signature.
 
-import { readKeys } from "../elf/keys.js";
 import { verifyPayload } from "../elf/sign.js";
 import { optionText } from "./arguments.js";
 import { type Command, UsageError } from "./command.js";
 import { hexBytes } from "./format.js";
+import { readKeys } from "./keys.js";
 
 export const command: Command = {
   usage: "verify-signature <payload>",

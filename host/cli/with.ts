@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ENOENT } from "../../assembly/abi.js";
+import { REASON_PROGRAM } from "../../assembly/reasons.js";
+import { errnoNumber, strerror } from "../errno.js";
 import { XenError } from "../error.js";
 import { type Command, UsageError } from "./command.js";
 import { buildShim } from "./shim.js";
@@ -14,9 +16,11 @@ function runProgram(words: readonly string[], env: NodeJS.ProcessEnv): Promise<n
   const [program = "", ...args] = words;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: "inherit", env });
-    child.once("error", (error) =>
-      reject(XenError.because(ENOENT, `${program} cannot be run: ${error.message}`)),
-    );
+    child.once("error", ({ code = "" }: NodeJS.ErrnoException) => {
+      const errno = errnoNumber(code) ?? ENOENT;
+      const operands = { name: program, other: strerror(errno) };
+      reject(XenError.of(errno, REASON_PROGRAM, operands));
+    });
     child.once("exit", (code, signal) => {
       resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
     });

@@ -1,6 +1,7 @@
-// Keys as people keep them: PEM or DER files with a private key, a public key or a certificate,
-// alone or in a directory. A key's identifier is the SHA-1 of its subject public key (RFC 5280,
-// 4.2.1.2, method 1), so that it follows from the private key alone. Requirements A14 (R72-R79).
+// Keys as people keep them: PEM or DER files with a private key, a public key or a certificate. A
+// key's identifier is the SHA-1 of its subject public key (RFC 5280, 4.2.1.2, method 1), so that
+// it follows from the private key alone. Requirements A14 (R72-R79). Forms: RFC 7468 (PEM), RFC
+// 5280 (certificate, SubjectPublicKeyInfo), RFC 8017 (RSAPublicKey).
 
 import {
   createHash,
@@ -9,22 +10,24 @@ import {
   type KeyObject,
   X509Certificate,
 } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { extname, join } from "node:path";
-import { EINVAL, ENOENT, EOPNOTSUPP } from "../../assembly/abi.js";
+import { EINVAL, EOPNOTSUPP } from "../../assembly/abi.js";
+import { REASON_CERTIFICATE } from "../../assembly/reasons.js";
+import { XenError } from "../error.js";
 import { FileError } from "./error.js";
 
-export interface VerifyKey {
-  readonly file: string;
+/** What verifies a signature. */
+export interface PublicKey {
   readonly key: KeyObject;
   readonly id: Uint8Array;
   /** Common name of the certificate; undefined for a bare public key. */
   readonly name: string | undefined;
-  /** The whole certificate or key as DER, as a machine keeps it. */
+  /** The whole certificate, or the SubjectPublicKeyInfo, as a machine keeps it. */
   readonly der: Uint8Array;
 }
 
-const KEY_FILES = new Set([".pem", ".crt", ".cer", ".der"]);
+export interface VerifyKey extends PublicKey {
+  readonly file: string;
+}
 
 /** SHA-1 of the subject public key's bits. */
 export function keyIdentifier(key: KeyObject): Uint8Array {
@@ -42,58 +45,65 @@ export function keyIdentifier(key: KeyObject): Uint8Array {
 
 /** The common name of a certificate's subject. */
 function commonName(certificate: X509Certificate): string | undefined {
-  const line = certificate.subject.split("\n").find((part) => part.startsWith("CN="));
-  return line?.slice(3);
+  const line = certificate.subject?.split("\n").find((part) => part.startsWith("CN="));
+  return line?.slice("CN=".length);
 }
 
-function readPublic(file: string, bytes: Buffer): VerifyKey {
+/** What a function gives, or undefined when it throws. */
+function attempt<T>(work: () => T): T | undefined {
   try {
-    const certificate = new X509Certificate(bytes);
-    const key = certificate.publicKey;
-    const name = commonName(certificate);
-    return { file, key, id: keyIdentifier(key), name, der: certificate.raw };
-  } catch (error) {
-    if (error instanceof FileError) throw error;
-  }
-  const pem = bytes.includes("-----BEGIN");
-  if (pem && /PRIVATE KEY-----/.test(bytes.toString("latin1")))
-    throw new FileError(EINVAL, "key-file", `${file} is a private key: it has no place here`);
-  try {
-    const key = createPublicKey(pem ? bytes : { key: bytes, format: "der", type: "spki" });
-    const der = key.export({ type: "spki", format: "der" });
-    return { file, key, id: keyIdentifier(key), name: undefined, der };
-  } catch (error) {
-    if (error instanceof FileError) throw error;
-    throw new FileError(EINVAL, "key-file", `${file} is neither a certificate nor a public key`);
+    return work();
+  } catch {
+    return undefined;
   }
 }
 
-/** Every certificate and public key of a directory, in the order of their names. */
-export function readKeys(directory: string): VerifyKey[] {
-  let names: string[];
-  try {
-    names = readdirSync(directory);
-  } catch (error) {
-    throw new FileError(ENOENT, "key-file", `${directory}: ${(error as Error).message}`);
-  }
-  const files = names.filter((name) => KEY_FILES.has(extname(name).toLowerCase())).sort();
-  if (files.length === 0)
-    throw new FileError(
-      ENOENT,
-      "key-file",
-      `${directory} has no *.pem, *.crt, *.cer or *.der file`,
-    );
-  return files.map((name) => readPublic(name, readFileSync(join(directory, name))));
+/**
+ * A certificate or a SubjectPublicKeyInfo, in DER form or as one block of PEM; undefined when it
+ * is neither, or its key is not RSA.
+ */
+export function publicKeyOf(source: Uint8Array | string): PublicKey | undefined {
+  const bytes = Buffer.from(source as Uint8Array);
+  const certificate = attempt(() => new X509Certificate(bytes));
+  const form = typeof source === "string" ? source : { key: bytes, format: "der", type: "spki" };
+  const bare = (): KeyObject => createPublicKey(form as Parameters<typeof createPublicKey>[0]);
+  const key = certificate ? certificate.publicKey : attempt(bare);
+  if (key?.asymmetricKeyType !== "rsa") return undefined;
+  return {
+    key,
+    id: keyIdentifier(key),
+    name: certificate && commonName(certificate),
+    der: certificate?.raw ?? key.export({ type: "spki", format: "der" }),
+  };
+}
+
+const PEM = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
+const PUBLIC = new Set(["CERTIFICATE", "X509 CERTIFICATE", "PUBLIC KEY", "RSA PUBLIC KEY"]);
+
+/**
+ * The certificates and public keys of a file: one in DER form, or any number in PEM form.
+ * @param file what it is called
+ * @throws XenError `certificate`
+ */
+export function readPublicKeys(bytes: Uint8Array, file: string): VerifyKey[] {
+  const refuse = (what: string): never => {
+    throw XenError.of(EINVAL, REASON_CERTIFICATE, { name: `${file} ${what}` });
+  };
+  const blocks = [...Buffer.from(bytes).toString("latin1").matchAll(PEM)];
+  const taken = blocks.filter(([, label = ""]) => PUBLIC.has(label)).map(([block]) => block);
+  if (taken.length === 0 && blocks.some(([, label]) => label?.endsWith("PRIVATE KEY")))
+    refuse("is a private key, which has no place here");
+  const sources = taken.length > 0 ? taken : [bytes];
+  return sources.map((source) => {
+    const key = publicKeyOf(source) ?? refuse("holds no certificate and no public key of RSA");
+    return { ...key, file };
+  });
 }
 
 /** A private RSA key from the bytes of a PEM file. */
 export function readPrivateKey(pem: Uint8Array, file: string): KeyObject {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(Buffer.from(pem));
-  } catch (error) {
-    throw new FileError(EINVAL, "key-file", `${file}: ${(error as Error).message}`);
-  }
+  const key = attempt(() => createPrivateKey(Buffer.from(pem)));
+  if (!key) throw new FileError(EINVAL, "key-file", `${file} holds no private key in PEM form`);
   keyIdentifier(key);
   return key;
 }

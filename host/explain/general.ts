@@ -213,16 +213,16 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_NO_SUCH_DOMAIN,
-    ({ value }) => ({
-      message: `There is no domain ${value}.`,
+    ({ value, name }) => ({
+      message: `There is no domain ${name || value}.`,
       hint: "Domain 0 and domain 1 exist in every machine.",
     }),
   ],
   [
     abi.REASON_NO_SUCH_CPU,
-    ({ value, limit }) => ({
+    ({ value, limit, name }) => ({
       message:
-        `There is no CPU ${value}; the machine has ` +
+        `There is no CPU ${name || value}; the machine has ` +
         `${limit === 0n ? "fewer" : plural(limit, "CPU")}.`,
       hint: "Boot with more CPUs, or name one that exists.",
     }),
@@ -236,8 +236,8 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_NO_HYPERCALL,
-    ({ value }) => ({
-      message: `The image has no hypercall ${value}.`,
+    ({ value, name }) => ({
+      message: `The image has no hypercall ${name || value}.`,
       hint: "It has neither a hypercall_table entry nor a do_<name> function for it.",
     }),
   ],

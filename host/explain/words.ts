@@ -56,6 +56,7 @@ const PLACES = new Map<number, (index: number, index2: number) => string>([
 
 /** The place as words: `relocation 3 of ELF section 7`; empty when the refusal has none. */
 export function placeWords(refusal: Refusal): string {
+  if (refusal.place === abi.PLACE_FILE) return refusal.name;
   const words = PLACES.get(refusal.place)?.(refusal.index, refusal.index2) ?? "";
   const array =
     refusal.place === abi.PLACE_XSPLICE_SECTION || refusal.place === abi.PLACE_XSPLICE_PATCH;

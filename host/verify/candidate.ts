@@ -1,10 +1,20 @@
 // A file that verify judges, and what it is called in the hypervisor meanwhile.
 
+import { XenError } from "../error.js";
+import { fileRefusal } from "../file_error.js";
+import type { Refusal } from "../refusal.js";
+
 /** A file to judge: its bytes, or why they could not be read. */
 export interface Candidate {
   readonly file: string;
   readonly bytes?: Uint8Array;
-  readonly unreadable?: { readonly errno: string; readonly code: number; readonly message: string };
+  /** The refusal: an error itself does not reach another thread. */
+  readonly unreadable?: Refusal;
+}
+
+/** Why there are no bytes. */
+export function whyUnreadable({ file, unreadable }: Candidate): XenError {
+  return unreadable ? new XenError(unreadable) : fileRefusal("EIO", file);
 }
 
 const NAME_MAX = 31;

@@ -5,7 +5,7 @@ import * as abi from "../abi.js";
 import { createMachine } from "../create.js";
 import { MachineBug, XenError } from "../error.js";
 import type { Machine } from "../machine.js";
-import { type Candidate, payloadName } from "./candidate.js";
+import { type Candidate, payloadName, whyUnreadable } from "./candidate.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { boundSymbols, fileFindings, limit } from "./file_findings.js";
 import { hazardFindings } from "./hazards.js";
@@ -99,10 +99,10 @@ export class Judge {
 
   /** Judges a file. Never throws because of what is in it. */
   async judge(candidate: Candidate): Promise<Judged> {
-    const { file, bytes, unreadable } = candidate;
+    const { file, bytes } = candidate;
     if (!bytes) {
-      const { errno = "EIO", code = -abi.EIO, message = "unreadable" } = unreadable ?? {};
-      return this.failedFile(file, { errno, code, reason: "file-unreadable", message });
+      const { errno, code, reason, message, hint } = whyUnreadable(candidate);
+      return this.failedFile(file, { errno, code, reason, message, hint });
     }
     try {
       return await this.judgeBytes(file, bytes);
@@ -110,7 +110,8 @@ export class Judge {
       if (!(error instanceof MachineBug) && !(error instanceof XenError)) throw error;
       await this.reboot();
       const { message } = error;
-      return this.failedFile(file, { errno: "EIO", code: -abi.EIO, reason: "bug", message });
+      const hint = "Please report it, with the payload and the image.";
+      return this.failedFile(file, { errno: "EIO", code: -abi.EIO, reason: "bug", message, hint });
     }
   }
 
@@ -123,7 +124,7 @@ export class Judge {
 
   private failedFile(
     file: string,
-    why: Required<Pick<VerifyRow, "errno" | "code" | "reason" | "message">>,
+    why: Required<Pick<VerifyRow, "errno" | "code" | "reason" | "message" | "hint">>,
   ): Judged {
     const payload = describe({ format: "unknown" }, 0, undefined, this.machine);
     const row: VerifyRow = {

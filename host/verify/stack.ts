@@ -1,11 +1,10 @@
 // `--stack`: payloads that are loaded before the one that is judged, each through its own door.
 
 import * as abi from "../abi.js";
-import { XenError } from "../error.js";
 import { LivepatchControl } from "../livepatch.js";
 import type { Machine } from "../machine.js";
 import { XenControl } from "../xc.js";
-import { type Candidate, payloadName } from "./candidate.js";
+import { type Candidate, payloadName, whyUnreadable } from "./candidate.js";
 import { readPayloadFile } from "./payload_file.js";
 import { act } from "./today.js";
 
@@ -14,12 +13,10 @@ import { act } from "./today.js";
  * @throws XenError why one of them could not be
  */
 export async function applyStack(machine: Machine, stack: readonly Candidate[]): Promise<void> {
-  for (const { file, bytes, unreadable } of stack) {
+  for (const candidate of stack) {
+    const { file, bytes } = candidate;
     const name = payloadName(file);
-    if (!bytes) {
-      const why = unreadable?.message ?? "unreadable";
-      throw XenError.because(abi.EINVAL, `The stack's ${file}: ${why}`);
-    }
+    if (!bytes) throw whyUnreadable(candidate);
     if (readPayloadFile(bytes).format === "xsplice") {
       const xc = new XenControl(machine);
       await xc.upload(name, bytes);

@@ -38,7 +38,8 @@ export function act(
     const status = control.wait(name);
     if (status && status.rc < 0) return statusError(machine, name, status.rc);
     if (status?.state === wanted) return undefined;
-    return XenError.because(abi.EINVAL, `It is ${status?.state ?? "gone"} afterwards.`);
+    const operands = { id: name, name: status?.state ?? "gone" };
+    return XenError.of(abi.EINVAL, abi.REASON_NOT_REACHED, operands);
   } catch (error) {
     if (error instanceof XenError) return error;
     throw error;

@@ -3,6 +3,7 @@
 // of the command; rows are in the order of the arguments, image by image.
 
 import { availableParallelism } from "node:os";
+import { fileError } from "../file_error.js";
 import { type FileSource, readSource } from "../image.js";
 import type { Candidate } from "./candidate.js";
 import type { Judged, VerifyRow } from "./row.js";
@@ -27,18 +28,11 @@ const WORTH_A_THREAD = 250;
 
 async function candidateOf(source: PayloadSource): Promise<Candidate> {
   if (typeof source !== "string") return source;
-  const { readFile } = await import("node:fs/promises");
-  const { errnoNumber } = await import("../errno.js");
+  const { readWhole } = await import("../read_file.js");
   try {
-    return { file: source, bytes: await readFile(source) };
+    return { file: source, bytes: readWhole(source) };
   } catch (error) {
-    const { code = "EIO", message } = error as NodeJS.ErrnoException;
-    const known = errnoNumber(code);
-    const errno = known === undefined ? "EIO" : code;
-    return {
-      file: source,
-      unreadable: { errno, code: -(known ?? 5), message: `The file cannot be read: ${message}` },
-    };
+    return { file: source, unreadable: fileError(error, source).operands };
   }
 }
 

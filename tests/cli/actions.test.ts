@@ -30,6 +30,8 @@ interface Played {
   readonly out: string;
   readonly issued: readonly string[];
   readonly seconds: number;
+  /** The reason on stderr. */
+  readonly reason: string | undefined;
 }
 
 async function play(name: ActionName, { states, refused }: Script): Promise<Played> {
@@ -41,7 +43,11 @@ async function play(name: ActionName, { states, refused }: Script): Promise<Play
   const take = (text: string): void => {
     out += text;
   };
-  const io = { out: take, err: () => {}, env, outIsTerminal: false, errIsTerminal: false };
+  let reason: string | undefined;
+  const err = (text: string): void => {
+    reason = /\[E[A-Z]+, ([a-z-]+)\]/.exec(text)?.[1] ?? reason;
+  };
+  const io = { out: take, err, env, outIsTerminal: false, errIsTerminal: false };
   const act = (action: string) => async (): Promise<void> => {
     issued.push(action);
     if (refused) throw refused;
@@ -66,7 +72,7 @@ async function play(name: ActionName, { states, refused }: Script): Promise<Play
   };
   const attempt = new Attempt(new Context(io, false), machine, client, name, "foo");
   const code = await attempt.perform({ timeMs: 0 });
-  return { code, out, issued, seconds: Number(ns / 1_000_000_000n) };
+  return { code, out, issued, seconds: Number(ns / 1_000_000_000n), reason };
 }
 
 describe("messages (R165-R174)", () => {
@@ -84,7 +90,7 @@ describe("messages (R165-R174)", () => {
 
   test("R165: already there: no hypercall", async () => {
     const { code, out, issued } = await play("apply", { states: [APPLIED] });
-    assert.deepEqual({ code, out, issued }, { code: 0, out: "completed!\n", issued: [] });
+    assert.deepEqual([code, out, issued], [0, "completed!\n", []]);
   });
 
   test("R170, K63: a wrong state says what is wanted, and from where it goes", async () => {
@@ -105,7 +111,8 @@ describe("messages (R165-R174)", () => {
   });
 
   test("R169: progress that is not ours", async () => {
-    const { code, out, issued } = await play("revert", { states: [PROGRESS] });
+    const { code, out, issued, reason } = await play("revert", { states: [PROGRESS] });
+    assert.equal(reason, "busy");
     assert.equal(
       out,
       "foo is in progress and we didn't initiate it!\n" +
@@ -132,7 +139,8 @@ describe("defects of the RFC's loop", () => {
   });
 
   test("R168: 30 dots, then it gives up", async () => {
-    const { code, out, seconds } = await play("apply", { states: [CHECKED, PROGRESS] });
+    const { code, out, seconds, reason } = await play("apply", { states: [CHECKED, PROGRESS] });
+    assert.equal(reason, "waited");
     assert.match(out, /apply:\.{30}foo: Waited more than 30 seconds! Bailing out\.\n/);
     assert.match(out, /foo failed with 16\(Device or resource busy\)\n$/);
     assert.equal(code, 1);

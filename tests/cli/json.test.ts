@@ -219,7 +219,7 @@ describe("errors and exit codes", () => {
     for (const command of [["list"], ["info"], ["apply", "x"]]) {
       const { code, value, err } = await other.json(...command);
       assert.equal(code, 3);
-      assert.equal((value as { error: Json }).error.reason, "machine-file");
+      assert.equal((value as { error: Json }).error.reason, "machine-file-format");
       if (command[0] !== "info") assert.match(err, /failed to get the handler/); // R157, K46
     }
   });

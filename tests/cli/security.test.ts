@@ -3,7 +3,9 @@
 // alone.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { inRoot } from "../support/root.js";
 import { payload, Session, scratch } from "./support.js";
@@ -77,6 +79,65 @@ describe("R72, R79: only signed payloads", () => {
     }
     const { value } = await s.json("list");
     assert.deepEqual(value, []);
+  });
+});
+
+describe("R72: keys without a certificate", () => {
+  const key = createPublicKey(readFileSync(KEY));
+  const stranger = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
+  const spki = (form: "pem" | "der") => key.export({ type: "spki", format: form as "der" });
+  const forms: [string, string | Buffer][] = [
+    ["spki.pem", spki("pem")],
+    ["spki.der", spki("der")],
+    ["pkcs1.pem", key.export({ type: "pkcs1", format: "pem" })],
+    ["second-of-two.pem", stranger.export({ type: "spki", format: "pem" }) + String(spki("pem"))],
+    ["mixed.pem", `${readFileSync(join(KEYS, "author.crt"))}\n${spki("pem")}`],
+  ];
+  for (const [name, bytes] of forms) {
+    test(`${name}: a machine takes what the key has signed, also after a restart`, async () => {
+      const s = new Session(scratch());
+      const keys = s.file("keys");
+      mkdirSync(keys);
+      writeFileSync(join(keys, name), bytes);
+      assert.equal((await ask(s, "boot", "--require-signature", "--keys", keys)).code, 0);
+      const signed = s.file("signed");
+      const sign = ["sign", payload("nop-out"), "--key", KEY, "-o", signed];
+      assert.equal((await ask(s, ...sign)).code, 0);
+      assert.equal((await ask(s, "verify-signature", signed, "--keys", keys)).code, 0);
+      const { code, error } = await ask(s, "upload", "x", signed);
+      assert.deepEqual([code, error], [0, undefined]);
+      // A name is a certificate's: no byte of a trailer may be changed unnoticed (A14).
+      const certified = name === "mixed.pem";
+      assert.equal((await ask(s, ...sign, "--signer", "author")).code, 0);
+      const offline = await ask(s, "verify-signature", signed, "--keys", keys);
+      const online = await ask(s, "upload", "y", signed);
+      const reason = certified ? undefined : "sig-key-unknown";
+      assert.equal(offline.error?.reason, reason);
+      if (!certified) assert.equal(online.error?.reason, reason);
+    });
+  }
+
+  test("what is no such key is refused, and says which file", async () => {
+    const s = new Session(scratch());
+    const keys = s.file("keys");
+    mkdirSync(keys);
+    const ec = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
+    const rows: [string, string | Buffer, RegExp][] = [
+      ["private.pem", readFileSync(KEY), /private.pem is a private key/],
+      ["ec.pem", ec.export({ type: "spki", format: "pem" }), /ec.pem holds no certificate/],
+      ["empty.der", "", /empty.der holds/],
+      ["cut.der", spki("der").subarray(0, 40), /cut.der holds/],
+      ["none.txt", "", /has no \*.pem/],
+    ];
+    for (const [name, bytes, words] of rows) {
+      writeFileSync(join(keys, name), bytes);
+      for (const command of [["boot"], ["verify-signature", payload("xsa125")]]) {
+        const { code, value, err } = await s.json(...command, "--keys", keys);
+        assert.deepEqual([code, (value as Answer).error?.reason], [1, "certificate"], name);
+        assert.match(err, words);
+      }
+      rmSync(join(keys, name));
+    }
   });
 });
 

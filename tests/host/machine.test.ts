@@ -63,9 +63,9 @@ describe("a machine", () => {
     assert.equal(fault.fault?.vector, "#PF");
     assert.equal(fault.fault?.rip, machine.symbols.resolve("hypercall_table"));
     assert.equal(refused(() => machine.call("no_such_function")).reason, "sym-missing");
-    assert.equal(refused(() => machine.call("wbinvd_ipi", [], { cpu: 99 })).reason, "no-such-cpu");
-    const seven = [1, 2, 3, 4, 5, 6, 7];
-    assert.equal(refused(() => machine.call("wbinvd_ipi", seven)).errno, "E2BIG");
+    const seven = refused(() => machine.call("wbinvd_ipi", [1, 2, 3, 4, 5, 6, 7]));
+    assert.deepEqual([seven.errno, seven.reason], ["E2BIG", "arguments"]);
+    assert.match(seven.message, /^7 arguments .* 6 /);
     assert.equal(machine.call("wbinvd_ipi").stop, "return", "and still works");
   });
 
@@ -80,6 +80,41 @@ describe("a machine", () => {
     assert.equal(BigInt.asIntN(64, machine.hypercall(63).rax), -38n);
     assert.equal(refused(() => machine.hypercall("no_such")).reason, "no-hypercall");
     assert.equal(refused(() => machine.hypercall(17, [0], { domain: 5 })).reason, "no-such-domain");
+  });
+
+  test("a CPU or domain that cannot be is refused under the number that was given", async () => {
+    const machine = await createMachine();
+    for (const cpu of [99, -1, 4_294_967_295, 4_294_967_296, 2 ** 60, 0.5, Number.NaN]) {
+      for (const work of [
+        () => machine.call("wbinvd_ipi", [], { cpu }),
+        () => machine.hypercall(17, [0], { cpu }),
+        () => machine.setOnline(cpu, true),
+      ]) {
+        const { errno, reason, message } = refused(work);
+        assert.deepEqual([errno, reason], ["EINVAL", "no-such-cpu"], String(cpu));
+        assert.ok(message.startsWith(`There is no CPU ${cpu};`), message);
+      }
+      const domain = refused(() => machine.hypercall(17, [0], { domain: cpu }));
+      assert.equal(domain.reason, "no-such-domain");
+      assert.equal(domain.message, `There is no domain ${cpu}.`);
+      if (cpu === -1) continue; // the hypervisor itself
+      assert.equal(refused(() => machine.read(1n, 1, { domain: cpu })).reason, "no-such-domain");
+    }
+  });
+
+  test("names that every object has are no names of ours", async () => {
+    const machine = await createMachine();
+    for (const name of ["constructor", "__proto__", "toString", "no_such"]) {
+      const call = refused(() => machine.hypercall(name));
+      assert.deepEqual([call.errno, call.reason], ["ENOSYS", "no-hypercall"]);
+      assert.ok(call.message.includes(name), call.message);
+      for (const options of [{ workload: name }, { cpuFeatures: name }]) {
+        const { reason, message } = await refusedLater(createMachine(options));
+        assert.equal(reason, "boot-parameter");
+        assert.ok(message.includes(name), message);
+      }
+    }
+    assert.equal(BigInt.asIntN(64, machine.hypercall(2n ** 64n - 1n).rax), -38n);
   });
 
   test("disassembles, with symbols at branches", async () => {

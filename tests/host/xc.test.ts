@@ -139,7 +139,8 @@ describe("list", () => {
       );
     };
     assert.equal(ids(await new XenControl(unstable(4)).list(20)).length, 20);
-    assert.equal((await refused(new XenControl(unstable(99)).list(20))).errno, "EBUSY");
+    const { errno, reason } = await refused(new XenControl(unstable(99)).list(20));
+    assert.deepEqual([errno, reason], ["EBUSY", "list-changes"]);
   });
 
   test("version 0 is a version like any other (K28)", async () => {
@@ -155,7 +156,8 @@ describe("list", () => {
 
   test("more than asked is -EINVAL (R149); no progress ends it (K59)", async () => {
     const many = new Fake((op) => ({ rc: 5, op: { ...op, nr: 0 } as XspliceOp }));
-    assert.equal((await refused(new XenControl(many).list(4))).errno, "EINVAL");
+    const { errno, reason } = await refused(new XenControl(many).list(4));
+    assert.deepEqual([errno, reason], ["EINVAL", "list-overflow"]);
     const stuck = new Fake((op) => ({ rc: 0, op: { ...op, nr: 3 } as XspliceOp }));
     assert.deepEqual(await new XenControl(stuck).list(4), { payloads: [], left: 3 });
   });
@@ -282,7 +284,8 @@ describe("actions", () => {
     const status = abi.XSPLICE_STATUS_PROGRESS;
     const fake = new Fake((op) => (op.op === "get" ? { rc: 0, op: { ...op, status } } : { rc: 0 }));
     const error = await refused(new XenControl(fake, { waitMs: 20 }).revertAndWait("a"));
-    assert.equal(error.errno, "ETIMEDOUT");
+    assert.deepEqual([error.errno, error.reason], ["ETIMEDOUT", "waited"]);
+    assert.match(error.message, /^'a' is still in progress after 20 ms/);
     assert.equal(fake.ranMs, 20);
   });
 

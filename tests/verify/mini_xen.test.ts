@@ -64,8 +64,8 @@ describe("verdicts", () => {
       [
         ["refused", "size-zero"],
         ["refused", "elf-magic"],
-        ["refused", "file-unreadable"],
-        ["refused", "file-unreadable"],
+        ["refused", "file-missing"],
+        ["refused", "file-is-directory"],
         ["ok", undefined],
       ],
     );
