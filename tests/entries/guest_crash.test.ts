@@ -119,6 +119,25 @@ describe("a guest's own fault", () => {
     }
   }
 
+  test("of who has begun a hypercall: that ends, and the CPU is none the worse", async () => {
+    const machine = await boot();
+    machine.run({ ns: 20_000n });
+    // The domain's code is gone but for the storm's loop of two instructions.
+    machine.write(GUEST_TEXT, new Uint8Array(0x400).fill(0xcc), { domain: 0 });
+    rewrite(machine, "49ffc4 ebfb");
+    for (let i = 0; i < 100 && machine.stacks()[1]?.state !== "guest"; i++)
+      machine.run({ instructions: 50n });
+    const begun = machine.begin(17, [0, 0], { cpu: 1 });
+    machine.run({ ns: 20_000n });
+    const result = begun?.collect();
+    assert.deepEqual([result?.stop, result?.fault?.vector], ["fault", "#BP"]);
+    assert.ok(crashes(machine).every((crash) => crash === undefined));
+    const before = machine.stacks()[1]?.registers[12] ?? 0n;
+    machine.run({ ns: 20_000n });
+    assert.ok((machine.stacks()[1]?.registers[12] ?? 0n) > before, "its guest goes on");
+    assert.equal(machine.schedules().violation(), undefined);
+  });
+
   test("R224: ... nor does one that faults while everybody is called together", async () => {
     for (let seed = 1; seed <= 12; seed++) {
       const machine = await boot({ seed });

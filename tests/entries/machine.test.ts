@@ -130,6 +130,17 @@ describe("an image without the contract's note", () => {
     assert.equal(machine.stateHash(), hash);
   });
 
+  test("the code counts as state, what it writes does not", async () => {
+    const machine = await boot({ workload: "spin" });
+    const { entryStart } = machine.info();
+    const hash = machine.stateHash();
+    machine.write(entryStart + 0x1000n, new Uint8Array([1]));
+    machine.write(entryStart + 0x2008n, new Uint8Array([1]));
+    assert.equal(machine.stateHash(), hash);
+    machine.write(entryStart, new Uint8Array([0x90]));
+    assert.notEqual(machine.stateHash(), hash);
+  });
+
   test("the machine answers a guest's sysctl, -ENOSYS what the image lacks", async () => {
     const machine = await boot();
     const answer = () => BigInt.asIntN(64, machine.stacks()[1]?.registers[0] ?? 0n);

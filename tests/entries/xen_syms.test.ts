@@ -267,6 +267,13 @@ describe("Debian's Xen: what may happen meanwhile", { skip }, () => {
     assert.equal(machine.info().lostGuests, CPUS.length);
   });
 
+  test("forced to its own entries it stops at once, and says where", async () => {
+    const machine = await boot({ entries: "image" });
+    assert.equal(machine.run({ ns: 100_000n }).stop, "fault");
+    const [broken] = machine.stacks().filter(({ fault }) => fault);
+    assert.match(broken?.symbol ?? "", /^test_all_events/);
+  });
+
   test("deep is refused, with what is missing", async () => {
     await assert.rejects(boot({ workload: "deep" }), (error: XenError) => {
       assert.deepEqual([error.errno, error.reason], ["EOPNOTSUPP", "workload-hypercall"]);

@@ -38,6 +38,15 @@ describe("workloads", () => {
     }
   }
 
+  test("a guest that sleeps in the hypervisor never sleeps over a patch", async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const { machine, control } = await working({ workload: "block", cpus: 4, seed });
+      await control.applyAndWait(ID, { timeMs: 1 });
+      machine.setOnline(1 + (seed % 3), false);
+      assert.equal(machine.map().length, 1, `seed ${seed}`);
+    }
+  });
+
   test("256 CPUs come together", async () => {
     const { machine, control } = await working({ cpus: 256 });
     await control.applyAndWait(ID, { timeMs: 20 });

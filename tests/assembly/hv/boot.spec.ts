@@ -3,12 +3,16 @@
 
 import {
   BOOT_CPUS,
+  BOOT_OPTIONS,
+  BOOT_SIZE,
   EINVAL,
   ENOENT,
   INFO_BOOTED,
   INFO_BUILD_ID_LEN,
   INFO_SYMBOLS,
   INFO_VERSION_LEN,
+  OPTION_ENTRIES_IMAGE,
+  OPTION_ENTRIES_MACHINE,
 } from "../../../assembly/abi";
 import {
   hv_console_head,
@@ -177,6 +181,16 @@ describe("boot", () => {
     expect<u64>(hv_state_hash()).toBe(hash);
     expect<u32>(call("answer")).toBe(0);
     expect<u64>(cpu0().rax).toBe(42);
+  });
+
+  it("refuses to take the image's entries and the machine's own at once", () => {
+    const b = small_image();
+    b.build();
+    memory.fill(IO_OFF, 0, BOOT_SIZE);
+    store<u32>(IO_OFF + BOOT_OPTIONS, OPTION_ENTRIES_IMAGE | OPTION_ENTRIES_MACHINE);
+    expect<i32>(boot_machine(b.elf.file_off, b.elf.file_size, IO_OFF)).toBe(-EINVAL);
+    expect<u32>(refusal().reason).toBe(REASON_BOOT_PARAMETER);
+    expect<u32>(refusal().index).toBe(BOOT_OPTIONS);
   });
 
   it("refuses more CPUs than there can be, and takes 256", () => {
