@@ -77,6 +77,7 @@ function versionFacts(image) {
   const va = (name) => image.symbol(name)?.va;
   const size = (name) => image.symbol(name)?.size;
   const note = image.sections.find((s) => s.type === SHT_NOTE);
+  const contract = image.contents(image.sections.find((s) => s.name === ".note.xsplice"));
   return [
     [
       "build-id",
@@ -84,6 +85,7 @@ function versionFacts(image) {
       image.contents(note).toString("hex", 16),
     ],
     ["build-id section", ".note.gnu.build-id", note.name],
+    ["the contract's note", "7873706c69636500" + "01000000", contract.toString("hex", 12)],
     ["do_xen_version", 0xffff82d080112f9en, va("do_xen_version")],
     ["do_xen_version size", 1728, size("do_xen_version")],
     [

@@ -120,6 +120,7 @@ function settle(cpu: Cpu, stop: u32): u32 {
     case STOP_IPI:
       return STOP_BUDGET;
     case STOP_CONTEXT:
+      if (cpu.user != 0) cpu.nmi_frame_va = 0; // no NMI is in service any more
       if (is_under_way(cpu) && has_returned(cpu)) {
         end_hypercall(cpu, STOP_RETURN);
         return STOP_BUDGET;

@@ -10,6 +10,7 @@ import type { Machine } from "../../host/machine.js";
 import { XenControl } from "../../host/xc.js";
 import { hex } from "../engine/payload.js";
 import { sample } from "../engine/support.js";
+import { cpuStat } from "../scenarios/support.js";
 import { CPUS } from "./support.js";
 
 const GUEST_TEXT = 0x400000n;
@@ -62,6 +63,9 @@ describe("a guest's own fault", () => {
 
   test("the others go on, and the CPU serves whoever calls it", async () => {
     const machine = await boot();
+    while (machine.stacks()[2]?.state !== "guest") machine.run({ ns: 100n });
+    assert.ok(machine.interrupt(2, abi.VECTOR_NMI));
+    for (let i = 0; i < 100 && cpuStat(machine, 2, 4) === 0; i++) machine.run({ ns: 100n });
     crashOnly(machine, 2);
     machine.run({ ns: 50_000n });
     assert.deepEqual(
@@ -79,6 +83,7 @@ describe("a guest's own fault", () => {
     assert.equal(machine.stacks()[2]?.state, "idle");
     assert.ok(machine.interrupt(2, abi.VECTOR_NMI));
     machine.run({ ns: 10_000n });
+    assert.equal(cpuStat(machine, 2, 4), 2, "an NMI before it, and one after it");
     assert.deepEqual(machine.schedules().violation(), {
       invariant: "guest-crash",
       cpu: 2,
