@@ -38,7 +38,7 @@ export interface Row {
   readonly faultVa: bigint;
 }
 
-function mix(seed: number, index: number): number {
+export function mix(seed: number, index: number): number {
   let x = (seed + Math.imul(index, 0x9e3779b9)) >>> 0;
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b) >>> 0;
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35) >>> 0;
@@ -85,7 +85,7 @@ const pristine = new Uint8Array(MEMORY_SIZE);
 const pristineView = new DataView(pristine.buffer);
 for (let i = 0; i < MEMORY_SIZE; i += 4) pristineView.setUint32(i, mix(0, 5000 + i / 4), true);
 
-function seedState(seed: number, at: number, directed: boolean): State {
+export function seedState(seed: number, at: number, directed: boolean): State {
   const regs: bigint[] = [];
   const xmm: bigint[] = [];
   for (let i = 0; i < 16; i++) {

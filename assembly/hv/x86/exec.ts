@@ -604,7 +604,8 @@ export function run_blocks(registers: Cpu, limit: i32, first: usize): u32 {
   settle_flags(registers, fk, fa, fb);
   retired = limit - left - (load<i32>(block, BLOCK_COUNT) - <i32>load<u8>(ip, 10));
   if (link == FAULTED) {
-    if (fault_is_address && is_stack_access(changetype<Insn>(ip))) latch_fault(VECTOR_SS, 0);
+    if (fault_is_address && is_stack_access(registers, changetype<Insn>(ip)))
+      latch_fault(VECTOR_SS, 0);
     return stop_fault(registers, insn_va(block, ip));
   }
   retired++;

@@ -33,6 +33,10 @@ export const INSN_END: u8 = 128; // ends a block
 export const SCALE_MASK: u8 = 3;
 export const SEG_FS: u8 = 16;
 export const SEG_GS: u8 = 32;
+/** Byte offsets of Cpu.fs_base and Cpu.gs_base: lowered, a segment base is one more register of an
+ *  address. */
+export const FS_BASE: u8 = 144;
+export const GS_BASE: u8 = 152;
 
 export const MAX_INSN_LEN: u32 = 15;
 

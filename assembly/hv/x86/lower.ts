@@ -7,6 +7,8 @@ import { is_canonical } from "../mem";
 import { BLOCK_RECORDS, BLOCK_TAKEN } from "./blocks";
 import { Case } from "./cases";
 import {
+  FS_BASE,
+  GS_BASE,
   Insn,
   INSN_ADDR32,
   INSN_IMM,
@@ -15,15 +17,11 @@ import {
   INSN_REPNE,
   INSN_SIZE,
   INSN_TO_REG,
+  SCALE_MASK,
   SEG_FS,
   SEG_GS,
 } from "./insn";
 import { Op } from "./ops";
-
-/** Byte offsets of Cpu.fs_base and Cpu.gs_base: a segment base is one more register of an
- *  address. */
-const FS_BASE: u8 = 144;
-const GS_BASE: u8 = 152;
 
 /** Turns a segment override into a base or index register where one is free. False: it has to
  *  stay. */
@@ -209,6 +207,7 @@ function lower_insn(insn: Insn, flags_dead: bool): u32 {
     if (insn.has(INSN_ADDR32) || (insn.id != Op.Ret && insn.id != Op.Jmp)) return Case.Generic;
   }
   if (insn.id == Op.Lea) {
+    insn.scale &= SCALE_MASK; // an address has no segment
     if (insn.width < 2) return Case.Generic;
     return insn.width == 2 ? Case.Lea32 : base_only(insn) ? Case.Lea64D : Case.Lea64;
   }

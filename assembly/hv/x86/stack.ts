@@ -3,21 +3,42 @@
 
 import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
-import { latch_fault, read_off, write_off } from "../mem";
+import { is_canonical, latch_fault, read_off, write_off } from "../mem";
 import { FIXED, IF, POPF_MASK, RF } from "./flags";
-import { Insn, INSN_MEM } from "./insn";
+import { FS_BASE, GS_BASE, Insn, INSN_MEM, SEG_FS, SEG_GS } from "./insn";
 import { Op } from "./ops";
-import { load_width, rm_read, rm_write, set_register, set_rm, store_memory } from "./operand";
+import {
+  address_va,
+  load_width,
+  rm_read,
+  rm_write,
+  set_register,
+  set_rm,
+  store_memory,
+} from "./operand";
 import { DONE, FAULT } from "./result";
 
 const RSP: u8 = 32;
 const RBP: u8 = 40;
 
-/** Was an address that is not canonical in the stack segment? RSP and RBP as base mean it. */
-export function is_stack_access(insn: Insn): bool {
+/** Is the memory operand in the stack segment? RSP and RBP as base mean it, without FS and GS. */
+function is_stack_operand(insn: Insn): bool {
+  if (!insn.has(INSN_MEM) || (insn.base != RSP && insn.base != RBP)) return false;
+  return (insn.scale & (SEG_FS | SEG_GS)) == 0 && insn.index != FS_BASE && insn.index != GS_BASE;
+}
+
+/** Of the instruction that used an address which is not canonical: was it one of the stack? */
+export function is_stack_access(cpu: Cpu, insn: Insn): bool {
   switch (<u32>insn.id) {
     case Op.Push:
     case Op.Pop:
+    case Op.CallRm: {
+      // Two accesses, if the operand is in memory.
+      if (!insn.has(INSN_MEM)) return true;
+      const va = address_va(cpu, insn);
+      const last_va = va + (1 << (<u64>insn.width)) - 1;
+      return (is_canonical(va) && is_canonical(last_va)) || is_stack_operand(insn);
+    }
     case Op.PushImm:
     case Op.Pushf:
     case Op.Popf:
@@ -25,12 +46,10 @@ export function is_stack_access(insn: Insn): bool {
     case Op.Enter:
     case Op.Ret:
     case Op.Iret:
-      return true;
     case Op.Call:
-    case Op.CallRm:
       return true;
     default:
-      return insn.has(INSN_MEM) && (insn.base == RSP || insn.base == RBP);
+      return is_stack_operand(insn);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   STOP_RETURN,
   VECTOR_GP,
   VECTOR_PF,
+  VECTOR_SS,
   VECTOR_UD,
 } from "../../../../assembly/abi";
 import { RETURN_VA } from "../../../../assembly/hv/layout";
@@ -119,6 +120,38 @@ describe("run_cpu", () => {
     expect(cpu0().fault_vector).toBe(VECTOR_GP);
     expect(cpu0().rip).toBe(CODE_VA);
     expect(cpu0().rsp).toBe(STACK_TOP_VA);
+  });
+
+  it("says #SS of the stack's address, #GP of any other", () => {
+    const bad: u64 = 0x800000000000;
+    place(CODE_VA, "ff 30 f4"); // push (%rax)
+    cpu0().rax = bad;
+    expect(run_cpu(cpu0(), 100)).toBe(STOP_FAULT);
+    expect(cpu0().fault_vector).toBe(VECTOR_GP);
+    place(CODE_VA, "ff 10 f4"); // call *(%rax)
+    expect(run_cpu(cpu0(), 100)).toBe(STOP_FAULT);
+    expect(cpu0().fault_vector).toBe(VECTOR_GP);
+    place(CODE_VA, "64 8b 45 00"); // mov %fs:(%rbp),%eax
+    cpu0().rbp = bad;
+    expect(run_cpu(cpu0(), 100)).toBe(STOP_FAULT);
+    expect(cpu0().fault_vector).toBe(VECTOR_GP);
+    place(CODE_VA, "ff 75 00"); // push (%rbp)
+    expect(run_cpu(cpu0(), 100)).toBe(STOP_FAULT);
+    expect(cpu0().fault_vector).toBe(VECTOR_SS);
+    place(CODE_VA, "ff 30"); // push (%rax): the operand can be read
+    cpu0().rax = DATA_VA;
+    cpu0().rsp = bad + 8;
+    expect(run_cpu(cpu0(), 100)).toBe(STOP_FAULT);
+    expect(cpu0().fault_vector).toBe(VECTOR_SS);
+  });
+
+  it("takes no segment for an address", () => {
+    place(CODE_VA, "64 48 8d 44 8b 04 f4"); // lea %fs:4(%rbx,%rcx,4),%rax; hlt
+    cpu0().fs_base = 0x1000;
+    cpu0().rbx = 0x200;
+    cpu0().rcx = 3;
+    expect(run_cpu(cpu0(), 100)).toBe(STOP_HALT);
+    expect(cpu0().rax).toBe(0x210);
   });
 
   it("refuses what it does not have, at the instruction", () => {
