@@ -99,11 +99,17 @@ export const LIVEPATCH_INFO_RO_SIZE = 88;
 export const LIVEPATCH_INFO_PAGES = 96;
 export const LIVEPATCH_INFO_FUNCS = 100;
 export const LIVEPATCH_INFO_HOOKS = 104; // HOOK_* bits
-export const LIVEPATCH_INFO_FLAGS = 108; // bit 0: may be applied again, bit 1: was reverted
+export const LIVEPATCH_INFO_FLAGS = 108; // bits: 0 may be applied again, 1 reverted, 2 busy
 export const LIVEPATCH_INFO_ORDER = 112; // u64: of application, 0 not applied
 export const LIVEPATCH_INFO_SLOT = 120;
 export const LIVEPATCH_INFO_SYMBOLS = 124;
 export const LIVEPATCH_INFO_SIZE = 128;
+/** hv_livepatch_symbol_at leaves LIVEPATCH_SYMBOL_*. */
+export const LIVEPATCH_SYMBOL_VA = 0; // u64: where it begins
+export const LIVEPATCH_SYMBOL_NAME_OFF = 8; // linear, NUL-terminated
+export const LIVEPATCH_SYMBOL_OWNER_OFF = 12; // linear: the payload's name
+export const LIVEPATCH_SYMBOL_OWNER_LEN = 16;
+export const LIVEPATCH_SYMBOL_SIZE = 24;
 /** hv_livepatch_func leaves LIVEPATCH_FUNC_*. */
 export const LIVEPATCH_FUNC_OLD_VA = 0;
 export const LIVEPATCH_FUNC_NEW_VA = 8; // 0: NOPs

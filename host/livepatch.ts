@@ -69,30 +69,32 @@ export class LivepatchControl {
     return { name, state, rc: op.getInt32(abi.LIVEPATCH_STATUS_RC, true) };
   }
 
-  apply(name: string, options: LivepatchActionOptions = {}): void {
-    this.action(name, abi.LIVEPATCH_ACTION_APPLY, options);
+  apply(name: string, options: LivepatchActionOptions = {}): number {
+    return this.action(name, abi.LIVEPATCH_ACTION_APPLY, options);
   }
 
-  revert(name: string, options: LivepatchActionOptions = {}): void {
-    this.action(name, abi.LIVEPATCH_ACTION_REVERT, options);
+  revert(name: string, options: LivepatchActionOptions = {}): number {
+    return this.action(name, abi.LIVEPATCH_ACTION_REVERT, options);
   }
 
-  unload(name: string, options: LivepatchActionOptions = {}): void {
-    this.action(name, abi.LIVEPATCH_ACTION_UNLOAD, options);
+  unload(name: string, options: LivepatchActionOptions = {}): number {
+    return this.action(name, abi.LIVEPATCH_ACTION_UNLOAD, options);
   }
 
-  replace(name: string, options: LivepatchActionOptions = {}): void {
-    this.action(name, abi.LIVEPATCH_ACTION_REPLACE, options);
+  replace(name: string, options: LivepatchActionOptions = {}): number {
+    return this.action(name, abi.LIVEPATCH_ACTION_REPLACE, options);
   }
 
-  action(name: string, cmd: number, options: LivepatchActionOptions = {}): void {
+  /** @returns 0: done or under way; what a preapply or prerevert hook said, if that is positive */
+  action(name: string, cmd: number, options: LivepatchActionOptions = {}): number {
     const { timeoutNs = TIMEOUT_NS, nodeps = false } = options;
     const flags = nodeps ? abi.LIVEPATCH_ACTION_APPLY_NODEPS : 0;
-    this.withName(name, (handle) => this.issue(actionOp(handle, cmd, timeoutNs, flags)));
+    return this.withName(name, (handle) => this.issue(actionOp(handle, cmd, timeoutNs, flags)));
   }
 
   /**
    * Lets the machine run until no action on the payload is under way; undefined when it is gone.
+   * A hook's own -EAGAIN looks the same and does not go away.
    */
   wait(name: string): LivepatchStatus | undefined {
     for (let ms = 0; ms < WAIT_MS; ms++) {

@@ -1,9 +1,11 @@
 // Bug frames: what a ud2 in hypervisor code means (livepatch-today 5.4; Xen's do_invalid_op). Four
 // kinds: call a function, warn, bug, assertion. The image brings its tables; a loaded payload
-// registers its own under the number of its record. A function to be called and a warning go on
-// behind the instruction; a bug and a failed assertion stop the run, as they stop the hypervisor.
+// registers its own under the number of its record. A function to be called is called with the
+// registers (hv/bug_call.ts), a warning is printed, and both go on behind the instruction; a bug
+// and a failed assertion stop the run, as they stop the hypervisor.
 
 import { VECTOR_UD } from "../abi";
+import { call_for_bug } from "./bug_call";
 import { print, print_byte, print_dec } from "./console";
 import { Cpu } from "./cpu";
 import { known_symbol } from "./image";
@@ -122,7 +124,8 @@ export function answer_bug(cpu: Cpu): bool {
     print_place("Xen BUG at ");
     return false;
   }
-  if (found_kind == BUG_WARN) print_place("Xen WARN at ");
+  if (found_kind == BUG_RUN_FN) return call_for_bug(cpu, bug_pointer(FRAME, found_va));
+  print_place("Xen WARN at ");
   cpu.rip += UD2_LEN;
   return true;
 }

@@ -96,9 +96,12 @@ export const SERVICES_SIZE: usize = 0x4000;
 /** Map of the code that a stack check looks for (hv/stack_scan.ts). */
 export const STACK_MAP_OFF: usize = NAME_OFF + SERVICES_SIZE;
 export const STACK_MAP_SIZE: usize = 0x8000;
+/** u32 per frame: where its bytes were put aside when it was first written (hv/journal.ts). */
+export const JOURNAL_OFF: usize = STACK_MAP_OFF + STACK_MAP_SIZE;
+export const JOURNAL_SIZE: usize = NR_FRAMES * 4;
 /** asconfig's memoryBase. */
 export const AS_BASE: usize = 0x0b400000;
-if (STACK_MAP_OFF + STACK_MAP_SIZE > AS_BASE) ERROR("scratch reaches into AssemblyScript's data");
+if (JOURNAL_OFF + JOURNAL_SIZE > AS_BASE) ERROR("scratch reaches into AssemblyScript's data");
 
 // --- virtual addresses -------------------------------------------------------------------------
 /** Lowest hypervisor address: everything below is guest space (x86-64 canonical halves). */
@@ -118,6 +121,8 @@ export const PRIVATE_STRIDE: u64 = 0x400000;
 export const ENTRIES_VA: u64 = 0xffff8300e0000000;
 /** Never mapped: a function that returns here has returned to the machine. */
 export const RETURN_VA: u64 = 0xffff8300fffff000;
+/** The same for a function that a bug frame calls (hv/bug_call.ts). */
+export const BUG_RETURN_VA: u64 = RETURN_VA + 0x10;
 /** Domain RAM starts here in every domain's own lower half; guest code pages at GUEST_TEXT_VA. */
 export const GUEST_RAM_VA: u64 = 0x0000000010000000;
 export const GUEST_TEXT_VA: u64 = 0x0000000000400000;

@@ -3,7 +3,8 @@
 // livepatch_payload.h.
 
 import * as abi from "../abi.js";
-import { hex, type Sentence, type Sentences } from "./words.js";
+import { errnoName } from "../errno.js";
+import { HOOKS, type Sentence, type Sentences } from "./words.js";
 
 const REBUILD = "Build the payload again with livepatch-build-tools for this Xen.";
 
@@ -25,10 +26,36 @@ function crash(what: string, hint = REBUILD): Sentence {
   };
 }
 
-const hookFailed: Sentence = ({ name, value }, words) => ({
-  message: `A hook of the payload failed${words.where}${name && ` ('${name}')`}: ${hex(value)}.`,
+/** What a hook's `int` is in Xen's eyes. */
+function returned(value: bigint): string {
+  const number = Number(BigInt.asIntN(32, value));
+  return number < 0 && number > -4096 ? `-${errnoName(-number)}` : `${number}`;
+}
+
+/** Hooks without a value: what counts is what they leave in struct payload. */
+const VOID_HOOKS: readonly (string | undefined)[] = ["postapply", "postrevert"];
+
+const hookFailed: Sentence = ({ index, value }, words) => ({
+  message: VOID_HOOKS.includes(HOOKS[index])
+    ? `${words.subject("A hook")} has set the payload's rc to ${returned(value)}.`
+    : `${words.subject("A hook")} says no: it returned ${returned(value)}.`,
   hint: "Look at the console, and at what the hook's code returns.",
 });
+
+/** Vector of a hook that went into a function which does not return. */
+const NO_VECTOR = 256n;
+
+const hookFaulted: Sentence = ({ va, va2, value }, words) => {
+  const how =
+    value === NO_VECTOR
+      ? `called ${words.address(va)}`
+      : `faulted${words.at}: ${abi.vectorName(Number(value))}` +
+        (value === BigInt(abi.VECTOR_PF) ? ` on ${words.address(va2)}` : "");
+  return {
+    message: `${words.subject("A hook")} ${how}. Xen itself would crash here: nothing is changed.`,
+    hint: "Look at the console, and with `disas` at the hook's code.",
+  };
+};
 
 const REFUSED: readonly (readonly [number, Sentence])[] = [
   [abi.REASON_LP_NAME, today("The name is empty, too long or not terminated", "Name it anew.")],
@@ -102,13 +129,13 @@ const CRASHES: readonly (readonly [number, Sentence])[] = [
   [abi.REASON_XEN_CRASH_NOP_UNDERFLOW, crash("The length of a range of NOPs is below zero")],
   [abi.REASON_XEN_CRASH_NEW_ADDR, crash("The new code is not executable")],
   [abi.REASON_XEN_CRASH_NEW_CODE, crash("The new code is not in the file")],
-  [abi.REASON_XEN_CRASH_HOOK_FAULT, crash("A hook faulted", "Look at the console.")],
+  [abi.REASON_XEN_CRASH_HOOK_FAULT, hookFaulted],
   [
     abi.REASON_XEN_HANG_HOOK,
     (_, words) => ({
       message:
-        `A hook does not come to an end${words.where}${words.at}. ` +
-        `Xen itself would hang in ${words.name("it")}.`,
+        `${words.subject("A hook")} does not come to an end${words.at}. ` +
+        "Xen itself would hang here: nothing is changed.",
       hint: "Look for an endless loop in the hook.",
     }),
   ],

@@ -32,6 +32,23 @@ export function plural(count: bigint | number, noun: string): string {
   return `${count} ${noun}${BigInt(count) === 1n ? "" : "s"}`;
 }
 
+/** Hooks of today's payloads by their number in the core; the last two are arrays. */
+export const HOOKS: readonly string[] = [
+  "preapply",
+  "apply",
+  "postapply",
+  "prerevert",
+  "revert",
+  "postrevert",
+  "load",
+  "unload",
+];
+
+function hookWords(index: number, entry: number): string {
+  const name = HOOKS[index] ?? `unknown (${index})`;
+  return index < 6 ? `the ${name} hook` : `${name} hook ${entry}`;
+}
+
 const PLACES = new Map<number, (index: number, index2: number) => string>([
   [abi.PLACE_ELF_HEADER, () => "the ELF header"],
   [abi.PLACE_ELF_SECTION, (index) => `ELF section ${index}`],
@@ -48,7 +65,7 @@ const PLACES = new Map<number, (index: number, index2: number) => string>([
   [abi.PLACE_SIGNATURE, () => "the signature trailer"],
   [abi.PLACE_SYSCTL, (index) => `byte ${index} of struct xen_sysctl`],
   [abi.PLACE_LP_FUNC, (index) => `entry ${index} of .livepatch.funcs`],
-  [abi.PLACE_LP_HOOK, (index, entry) => `entry ${entry} of hook ${index}`],
+  [abi.PLACE_LP_HOOK, hookWords],
   [abi.PLACE_LP_ALT, (index) => `entry ${index} of .altinstructions`],
   [abi.PLACE_LP_NOTE, (index) => `the note in ELF section ${index}`],
   [abi.PLACE_OLD_PATCH, (index) => `entry ${index} of 'old'`],

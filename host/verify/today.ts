@@ -4,10 +4,12 @@
 
 import * as abi from "../abi.js";
 import { XenError } from "../error.js";
-import { LivepatchControl, type LivepatchState } from "../livepatch.js";
+import { LivepatchControl, type LivepatchState, type LivepatchStatus } from "../livepatch.js";
 import type { Machine } from "../machine.js";
 import { findLivepatch, type LoadedFunc, type LoadedLivepatch } from "./records.js";
 import { hex, hexBytes, type PatchRow, type Step } from "./row.js";
+
+const NS_PER_MS = 1_000_000n;
 
 /** How far a payload came. */
 export interface Walk {
@@ -18,11 +20,22 @@ export interface Walk {
   readonly loaded?: LoadedLivepatch;
 }
 
-/** The error that a payload's status stands for. */
+/** The error that a payload's status stands for. A positive one is a hook's, no error number. */
 function statusError(machine: Machine, name: string, rc: number): XenError {
+  const errno = rc < 0 ? -rc : abi.EINVAL;
   const refusal = machine.refusalOf(name);
-  if (refusal?.errno === -rc) return machine.errorOf(refusal);
-  return XenError.of(-rc, abi.REASON_NONE);
+  if (refusal?.errno === errno) return machine.errorOf(refusal);
+  return XenError.of(errno, abi.REASON_NONE);
+}
+
+/** Undefined when the payload is gone. */
+function statusOf(control: LivepatchControl, name: string): LivepatchStatus | undefined {
+  try {
+    return control.get(name);
+  } catch (error) {
+    if (error instanceof XenError && error.code === -abi.ENOENT) return undefined;
+    throw error;
+  }
 }
 
 /** Does an action and waits for it. @returns why it failed */
@@ -35,8 +48,10 @@ export function act(
   const control = new LivepatchControl(machine);
   try {
     control.action(name, cmd);
-    const status = control.wait(name);
-    if (status && status.rc < 0) return statusError(machine, name, status.rc);
+    // Not `wait`: a hook may leave -EAGAIN behind for ever, and here it can be told apart.
+    while (findLivepatch(machine, name)?.busy) machine.run({ ns: NS_PER_MS });
+    const status = statusOf(control, name);
+    if (status && status.rc !== 0) return statusError(machine, name, status.rc);
     if (status?.state === wanted) return undefined;
     const operands = { id: name, name: status?.state ?? "gone" };
     return XenError.of(abi.EINVAL, abi.REASON_NOT_REACHED, operands);

@@ -1,6 +1,7 @@
 // Entry: the hypervisor, from an image's bytes to calls, hypercalls and a machine that runs.
 
 import "./hv/frames.spec";
+import "./hv/journal.spec";
 import "./hv/sort.spec";
 import "./hv/image_file.spec";
 import "./hv/image_pages.spec";

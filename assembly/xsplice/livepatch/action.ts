@@ -18,6 +18,7 @@ import {
 import { refusal, refusal_name, refuse, refuse_at } from "../../hv/refusal";
 import {
   PLACE_LP_FUNC,
+  PLACE_LP_HOOK,
   PLACE_SYSCTL,
   REASON_BUSY,
   REASON_LP_HOOK_VETO,
@@ -29,6 +30,7 @@ import {
   REASON_XEN_CRASH_STILL_PATCHED,
 } from "../../reasons";
 import { is_payload, Payload } from "../payload";
+import { begin_attempt, end_attempt } from "./attempt";
 import { errno_of, keep_refusal_today } from "./explain_today";
 import { check_expectations } from "./expect";
 import { func_at, name_refusal } from "./funcs";
@@ -72,20 +74,27 @@ function unload(p: Payload): i32 {
   return 0;
 }
 
+/** A pre hook's value that is not 0 is a veto, whatever it is. */
+function judge_value(kind: u32): i32 {
+  const value = hook_result();
+  if (value == 0) return 0;
+  refuse_at(errno_of(value), REASON_LP_HOOK_VETO, PLACE_LP_HOOK, kind);
+  refusal().value = <u64>value;
+  return value;
+}
+
 /** A pre hook: its value, if not 0, is the answer and the payload's rc. */
 function pre_hook(p: Payload, kind: u32, domain: i32): i32 {
   const lp = livepatch(p);
   if ((lp.hook_mask & (1 << kind)) == 0) return 0;
   const apply = kind == HOOK_PREAPPLY;
   say(p, apply ? "Calling pre-apply hook function" : "Calling pre-revert hook function");
-  let rc = run_hook(p, kind, 0, false, domain);
+  let rc = begin_attempt();
   if (rc == 0) {
-    rc = hook_result();
-    if (rc != 0) {
-      refuse(errno_of(rc), REASON_LP_HOOK_VETO);
-      refusal().value = <u64>rc;
-      refusal().index = kind;
-    }
+    rc = run_hook(p, kind, 0, false, domain);
+    const short = end_attempt(rc != 0);
+    if (short != 0) rc = short;
+    else if (rc == 0) rc = judge_value(kind);
   }
   if (rc != 0) lp.rc = rc;
   return rc;

@@ -6,6 +6,7 @@
 
 import { EFAULT, EINVAL, EOVERFLOW, PERM_X } from "../../abi";
 import { ideal_nops } from "../../hv/cpu_features";
+import { keep } from "../../hv/journal";
 import { entry_of, peek, poke } from "../../hv/mem";
 import { refusal, refuse_at } from "../../hv/refusal";
 import {
@@ -23,7 +24,7 @@ import { bad_boundary } from "./boundary";
 import { ENDBR64_LEN, endbr_length, Func, func_at, JUMP_LEN, name_refusal } from "./funcs";
 import { is_executable } from "./hooks";
 import { livepatch } from "./record";
-import { FSTATE_APPLIED, FSTATE_SAVED, fstate_at, is_applied } from "./struct_payload";
+import { FSTATE_APPLIED, FSTATE_SAVED, FSTATE_SIZE, fstate_at, is_applied } from "./struct_payload";
 
 const BYTES = memory.data(40);
 
@@ -42,6 +43,7 @@ export function patch_function(p: Payload, i: u32): void {
   if (endbr < 0) return;
   const length = patch_length(f, <u32>endbr);
   const va = f.old_addr + <u64>endbr;
+  if (!keep(state, FSTATE_SIZE)) return;
   store<u32>(state, <u32>endbr);
   store<u32>(state, 1, FSTATE_APPLIED);
   if (length == 0 || length > 31 || peek(state + FSTATE_SAVED, va, length) != 0) return;
@@ -57,6 +59,7 @@ export function restore_function(p: Payload, i: u32): void {
   const state = fstate_at(p, i);
   const offset = load<u32>(state);
   const length = patch_length(f, offset);
+  if (!keep(state, FSTATE_SIZE)) return;
   if (length != 0 && length <= 31) poke(f.old_addr + <u64>offset, state + FSTATE_SAVED, length);
   store<u32>(state, 0, FSTATE_APPLIED);
 }

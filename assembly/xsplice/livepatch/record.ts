@@ -115,7 +115,8 @@ class Door {
   pending: u32; // slot + 1 of the payload whose action is scheduled
   timeout_ns: u32;
 }
-const DOOR_OFF: usize = HEADER_OFF + 2560;
+export const DOOR_OFF: usize = HEADER_OFF + 2560;
+export const DOOR_SIZE: usize = offsetof<Door>();
 
 
 @inline

@@ -1,12 +1,14 @@
-// What hooks may ask the hypervisor's live patching for (spec/livepatch-today 4): applying and
-// reverting a function or a payload themselves. The machine does it as its own apply and revert do.
+// What hooks may ask the hypervisor's live patching for (spec/livepatch-today 4): code that can be
+// written, applying and reverting a function themselves, and counting as reverted. The machine does
+// it as its own apply and revert do.
 
-import { EINVAL } from "../../abi";
+import { EINVAL, PERM_W } from "../../abi";
+import { is_mapped, is_relaxed, relax_protection } from "../../hv/mem";
 import { is_payload, no_payload, Payload } from "../payload";
-import { patch_function, restore_function, revert_functions } from "./patching";
+import { func_at, FUNC_SIZE, JUMP_LEN } from "./funcs";
+import { patch_function, restore_function } from "./patching";
 import { first_today, livepatch, next_today, pop_applied, push_applied } from "./record";
-import { FUNC_SIZE } from "./funcs";
-import { FSTATE_SIZE } from "./struct_payload";
+import { absorb_structs, FSTATE_SIZE, refresh_structs } from "./struct_payload";
 import { LIVEPATCH_STATE_APPLIED, LIVEPATCH_STATE_CHECKED } from "../../abi_today";
 
 /** The payload whose struct payload is at `va`. */
@@ -47,22 +49,49 @@ export function apply_tail(p: Payload): void {
   lp.state = LIVEPATCH_STATE_APPLIED;
 }
 
+/** The function lies in code that is read-only at present: the write of the real one would fault.
+ *  */
+function is_denied(p: Payload, i: u32): bool {
+  const va = func_at(p, i).old_addr;
+  denied = is_relaxed() || is_mapped(va, JUMP_LEN, PERM_W) ? 0 : va;
+  return denied != 0;
+}
+
+/** Address that the last service could not write to, 0 when it could. */
+let denied: u64 = 0;
+export function denied_va(): u64 {
+  return denied;
+}
+
+/** arch_livepatch_apply, arch_livepatch_revert. */
+function patch_service(func_va: u64, state_va: u64, apply: bool): i32 {
+  const p = payload_of_func(func_va, state_va);
+  if (found_index < 0) return -EINVAL;
+  const i = <u32>found_index;
+  if (is_denied(p, i)) return 0;
+  if (apply) patch_function(p, i);
+  else restore_function(p, i);
+  return 0;
+}
+
 /** Does what the function `name` of the hypervisor would do. Returns its eax. */
 export function service(name: string, arg0: u64, arg1: u64): i32 {
-  if (name == "revert_payload" || name == "revert_payload_tail") {
+  denied = 0;
+  if (name == "arch_livepatch_apply") return patch_service(arg0, arg1, true);
+  if (name == "arch_livepatch_revert") return patch_service(arg0, arg1, false);
+  if (name == "revert_payload_tail") {
     const p = payload_of_struct(arg0);
     if (!is_payload(p)) return -EINVAL;
-    if (name == "revert_payload") revert_functions(p);
-    else revert_tail(p);
+    absorb_structs();
+    revert_tail(p);
+    refresh_structs();
     return 0;
   }
-  if (name == "arch_livepatch_apply" || name == "arch_livepatch_revert") {
-    const p = payload_of_func(arg0, arg1);
-    if (found_index < 0) return -EINVAL;
-    const i = <u32>found_index;
-    if (name == "arch_livepatch_apply") patch_function(p, i);
-    else restore_function(p, i);
-    return 0;
+  if (name == "arch_livepatch_quiesce" || name == "relax_virtual_region_perms") {
+    relax_protection(true);
+  }
+  if (name == "arch_livepatch_revive" || name == "tighten_virtual_region_perms") {
+    relax_protection(false);
   }
   return 0;
 }

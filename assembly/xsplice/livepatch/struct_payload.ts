@@ -1,13 +1,14 @@
 // struct payload as Xen 4.17 hands it to hooks: 552 bytes at these offsets (spec/livepatch-today
 // 4), with the state of each function behind it. It lies in memory of the hypervisor that belongs
 // to the payload but not to its pages. The machine's own record is authoritative; this is brought
-// up to date before a hook runs, and what a hook may change (the functions' state) is read from
-// here.
+// up to date before a hook runs. The functions' state is kept here alone; of the rest, what a hook
+// may change for Xen to see (state, rc, reverted, safe_to_reapply) is taken over when it returns.
 
 import { ENOMEM, PERM_R, PERM_W } from "../../abi";
 import { LIVEPATCH_STATE_CHECKED } from "../../abi_today";
 import { alloc_frames, free_frames, OWNER_PAYLOAD, pages_for } from "../../hv/frames";
 import { header } from "../../hv/header";
+import { keep } from "../../hv/journal";
 import { PRIVATE_STRIDE, PRIVATE_VA } from "../../hv/layout";
 import { map_pages, unmap_pages } from "../../hv/pages";
 import { refuse } from "../../hv/refusal";
@@ -165,6 +166,7 @@ function link(at: usize, field: u64, up: Payload, down: Payload, own: u64): void
 export function refresh_struct(p: Payload): void {
   const lp = livepatch(p);
   const at = lp.private_off;
+  if (!keep(at, STRUCT_SIZE)) return; // the journal's failure is seen when the hook has ended
   store<u32>(at, lp.state == 0 ? LIVEPATCH_STATE_CHECKED : lp.state);
   store<i32>(at, lp.rc, 4);
   store<u8>(at, <u8>lp.reverted, 8);
@@ -175,4 +177,20 @@ export function refresh_struct(p: Payload): void {
   const own = struct_va(p) + APPLIED_LIST;
   if (lp.applied_order == 0) link(at, APPLIED_LIST, no_payload(), no_payload(), own);
   else link(at, APPLIED_LIST, neighbour(p, true), neighbour(p, false), own);
+}
+
+export function refresh_structs(): void {
+  for (let p = first_today(); is_payload(p); p = next_today(p)) refresh_struct(p);
+}
+
+/** Takes over what a hook may have changed. */
+export function absorb_structs(): void {
+  for (let p = first_today(); is_payload(p); p = next_today(p)) {
+    const lp = livepatch(p);
+    const at = lp.private_off;
+    lp.state = load<u32>(at);
+    lp.rc = load<i32>(at, 4);
+    lp.reverted = load<u8>(at, 8);
+    lp.safe_to_reapply = load<u8>(at, 9);
+  }
 }

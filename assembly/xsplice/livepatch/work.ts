@@ -1,6 +1,7 @@
 // The work that an ACTION of today's door schedules (spec/livepatch-today 4, 9): done at the
 // rendezvous, all CPUs idle, by the order of hooks and of the built-in apply and revert. The result
-// becomes the payload's rc.
+// becomes the payload's rc. What would have brought the real hypervisor down is undone as a whole:
+// nothing has changed then but that rc.
 
 import { EAGAIN, EBUSY, EINVAL } from "../../abi";
 import {
@@ -11,12 +12,13 @@ import {
 } from "../../abi_today";
 import { header } from "../../hv/header";
 import { install_tasklet, install_work, TASKLET_LIVEPATCH, WORK_LIVEPATCH } from "../../hv/hooks";
-import { refusal_name, refuse } from "../../hv/refusal";
+import { refusal, refusal_name, refuse, refuse_at } from "../../hv/refusal";
 import { request_rendezvous } from "../../hv/rendezvous";
 import { schedule_tasklet } from "../../hv/tasklet";
 import {
   HAZARD_REPLACE_DIRTY,
   HAZARD_STUCK_PROGRESS,
+  PLACE_LP_HOOK,
   REASON_BUSY,
   REASON_LP_HOOK_FAILED,
   REASON_LP_REPLACE_REVERT,
@@ -29,6 +31,7 @@ import {
 } from "../../reasons";
 import { begin_step } from "../explain";
 import { is_payload, no_payload, Payload, payload_at } from "../payload";
+import { begin_attempt, end_attempt } from "./attempt";
 import { check_expectations } from "./expect";
 import { all_are, patch_functions, revert_functions } from "./patching";
 import {
@@ -60,14 +63,27 @@ function has_hook(p: Payload, kind: u32): bool {
   return (livepatch(p).hook_mask & (1 << kind)) != 0;
 }
 
+/** The real hypervisor would be gone: a hook has crashed, or left a payload half applied. */
+let fatal: bool = false;
+
+/** Runs a hook at the patch point. Not 0: it has not come back. */
+function run(p: Payload, kind: u32, entry: u32, quiesced: bool): i32 {
+  const rc = run_hook(p, kind, entry, quiesced, -1);
+  if (rc != 0) fatal = true;
+  return rc;
+}
+
+function refuse_value(kind: u32, value: i32): void {
+  refuse_at(errno_of(value), REASON_LP_HOOK_FAILED, PLACE_LP_HOOK, kind);
+  refusal().value = <u64>value;
+}
+
 /** Runs a hook whose value decides. */
 function action_hook(p: Payload, kind: u32): i32 {
-  const rc = run_hook(p, kind, 0, true, -1);
+  const rc = run(p, kind, 0, true);
   if (rc != 0) return rc;
   const value = hook_result();
-  if (value != 0) {
-    refuse(errno_of(value), REASON_LP_HOOK_FAILED);
-  }
+  if (value != 0) refuse_value(kind, value);
   return value;
 }
 
@@ -75,16 +91,15 @@ function action_hook(p: Payload, kind: u32): i32 {
 function run_array(p: Payload, kind: u32): i32 {
   let rc = 0;
   for (let i: u32 = 0; i < livepatch(p).hook_entries(kind) && rc == 0; i++) {
-    rc = run_hook(p, kind, i, true, -1);
+    rc = run(p, kind, i, true);
   }
   return rc;
 }
 
 /** What real Xen panics about: a result that does not fit the functions' states. */
 function check_consistent(p: Payload, rc: i32, applying: bool): i32 {
-  if (all_are(p, (rc == 0) == applying)) return rc;
-  if (applying) revert_functions(p);
-  else patch_functions(p);
+  if (fatal || all_are(p, (rc == 0) == applying)) return rc;
+  fatal = true;
   return refuse(
     EINVAL,
     applying ? REASON_XEN_CRASH_PARTIAL_APPLY : REASON_XEN_CRASH_PARTIAL_REVERT,
@@ -120,8 +135,6 @@ function revert_payload(p: Payload): i32 {
     say(p, "Reverting");
     revert_functions(p);
     rc = run_array(p, HOOK_UNLOAD);
-    // The hook would have brought the hypervisor down: nothing has happened.
-    if (rc != 0) patch_functions(p);
   }
   rc = check_consistent(p, rc, false);
   if (rc == 0) {
@@ -137,6 +150,7 @@ function replace_all(p: Payload): i32 {
   for (let q = top_applied(); is_payload(q); q = top_applied()) {
     const lp = livepatch(q);
     lp.rc = revert_payload(q);
+    if (fatal) return lp.rc;
     if (lp.rc != 0) {
       refusal_name(lp.name_off, 127);
       return refuse(EINVAL, REASON_LP_REPLACE_REVERT);
@@ -154,13 +168,25 @@ function step_of(cmd: u32): u32 {
   return cmd == <u32>LIVEPATCH_ACTION_REVERT ? STEP_REVERT : STEP_REPLACE;
 }
 
+/** Its value is void; what it leaves in the payload's rc counts. */
 function post_hook(p: Payload, kind: u32): void {
-  if (!has_hook(p, kind)) return;
-  const rc = livepatch(p).rc;
+  if (fatal || !has_hook(p, kind)) return;
   const apply = kind == HOOK_POSTAPPLY;
-  say_result(p, apply ? "Calling post-apply" : "Calling post-revert", rc);
-  const failed = run_hook(p, kind, 0, false, -1);
-  livepatch(p).rc = failed != 0 ? failed : rc;
+  const before = livepatch(p).rc;
+  say_result(p, apply ? "Calling post-apply" : "Calling post-revert", before);
+  const rc = run(p, kind, 0, false);
+  if (rc != 0) livepatch(p).rc = rc;
+  else if (livepatch(p).rc != before && livepatch(p).rc != 0) refuse_value(kind, livepatch(p).rc);
+}
+
+/** The action with its hooks; its result is in the payload's rc. */
+function perform(p: Payload, cmd: u32): void {
+  const lp = livepatch(p);
+  if (cmd == <u32>LIVEPATCH_ACTION_APPLY) lp.rc = apply_payload(p);
+  else if (cmd == <u32>LIVEPATCH_ACTION_REVERT) lp.rc = revert_payload(p);
+  else lp.rc = replace_all(p);
+  if (cmd == <u32>LIVEPATCH_ACTION_APPLY) post_hook(p, HOOK_POSTAPPLY);
+  if (cmd == <u32>LIVEPATCH_ACTION_REVERT) post_hook(p, HOOK_POSTREVERT);
 }
 
 /** At the patch point. */
@@ -169,14 +195,16 @@ function do_work(slot: u32): i32 {
   const lp = livepatch(p);
   const cmd = lp.cmd;
   begin_step(step_of(cmd));
-  let rc = 0;
-  if (cmd == <u32>LIVEPATCH_ACTION_APPLY) rc = apply_payload(p);
-  else if (cmd == <u32>LIVEPATCH_ACTION_REVERT) rc = revert_payload(p);
-  else rc = replace_all(p);
+  fatal = false;
+  let rc = begin_attempt();
+  if (rc == 0) {
+    perform(p, cmd);
+    rc = lp.rc;
+    const short = end_attempt(fatal);
+    if (short != 0) rc = short;
+  }
   lp.rc = rc;
-  if (cmd == <u32>LIVEPATCH_ACTION_APPLY) post_hook(p, HOOK_POSTAPPLY);
-  if (cmd == <u32>LIVEPATCH_ACTION_REVERT) post_hook(p, HOOK_POSTREVERT);
-  say_finished(p, cmd, lp.rc);
+  say_finished(p, cmd, rc);
   finish(p);
   return 0;
 }
@@ -211,6 +239,7 @@ export function schedule_work(p: Payload, cmd: u32, timeout_ns: u32): i32 {
     return refuse(EBUSY, REASON_BUSY);
   }
   lp.cmd = cmd;
+  lp.hazards &= ~((<u64>1) << HAZARD_STUCK_PROGRESS);
   set_pending(p, timeout_ns);
   return 0;
 }
