@@ -7,15 +7,14 @@ import { type Finding, hex } from "./row.js";
 
 const TOLD = 8;
 
-function word(
-  machine: Machine,
-  { va, now }: Change,
-  payload: { start: bigint; end: bigint },
-): Finding {
+function word(machine: Machine, change: Change, payload: { start: bigint; end: bigint }): Finding {
+  const { now } = change;
+  const inside = now >= payload.start && now < payload.end;
+  const va = inside ? change.va : change.at;
   const name = machine.symbols.nameOf(va) ?? "";
   const place = name === "" ? hex(va) : `${name} (${hex(va)})`;
   const { textStart, textEnd } = machine.info();
-  if (now >= payload.start && now < payload.end) {
+  if (inside) {
     return {
       id: "pointer-survives-unload",
       severity: "error",

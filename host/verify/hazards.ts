@@ -213,6 +213,22 @@ const KINDS: readonly (readonly [number, string, Severity, string, string])[] = 
     "Another payload has changed the same bytes before.",
     "Make the payload depend on that one.",
   ],
+  [
+    abi.HAZARD_REPLACE_DIRTY,
+    "replaced-with-old-data",
+    "warning",
+    "REPLACE has applied the payload again although its writable data is not as it was in the " +
+      "file: Xen looks at that for APPLY alone.",
+    "Unload the payload and upload it anew.",
+  ],
+  [
+    abi.HAZARD_STUCK_PROGRESS,
+    "stuck-in-progress",
+    "warning",
+    "An action was asked for while another payload's was pending: its rc stays -EAGAIN although " +
+      "nothing is under way, and xen-livepatch refuses to touch it.",
+    "Ask for the action again without looking at the status first.",
+  ],
 ];
 
 const BY_BIT: ReadonlyMap<number, Kind> = new Map(
@@ -241,7 +257,7 @@ function placeOf(machine: Machine, func: LoadedFunc): string {
 /** Bytes written behind the end of a function that is too small for them. */
 function tooSmall(machine: Machine, func: LoadedFunc, place: string): Finding[] {
   const near = machine.symbols.at(func.oldVa);
-  if (!near || near.offset !== 0n || near.symbol.size === 0n) return [];
+  if (near?.offset !== 0n || near.symbol.size === 0n) return [];
   const needed = BigInt(func.offset + func.length);
   if (needed <= near.symbol.size || func.length === 0) return [];
   const { name, size, room } = near.symbol;

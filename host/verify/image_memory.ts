@@ -28,7 +28,17 @@ export function readImage(machine: Machine): Range[] {
 /** A word that differs, and what it is now. */
 export interface Change {
   readonly va: bigint;
+  /** Its first byte that differs: a word may hold several variables. */
+  readonly at: bigint;
   readonly now: bigint;
+}
+
+/** Number of the lowest byte in which two words differ. */
+function firstByte(a: bigint, b: bigint): bigint {
+  let different = a ^ b;
+  let byte = 0n;
+  for (; (different & 0xffn) === 0n; different >>= 8n) byte++;
+  return byte;
 }
 
 /** Aligned words that differ. */
@@ -41,7 +51,10 @@ export function changes(before: readonly Range[], after: readonly Range[]): Chan
     const then = new DataView(old.buffer, old.byteOffset, old.byteLength);
     for (let at = 0; at + 8 <= bytes.length; at += 8) {
       const now = view.getBigUint64(at, true);
-      if (now !== then.getBigUint64(at, true)) found.push({ va: va + BigInt(at), now });
+      const was = then.getBigUint64(at, true);
+      if (now === was) continue;
+      const word = va + BigInt(at);
+      found.push({ va: word, at: word + firstByte(now, was), now });
     }
   }
   return found;

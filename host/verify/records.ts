@@ -2,6 +2,7 @@
 
 import * as abi from "../abi.js";
 import type { Core } from "../core.js";
+import { HOOKS } from "../explain/words.js";
 import type { Machine } from "../machine.js";
 
 /** A payload of today's format as it is loaded. */
@@ -9,6 +10,10 @@ export interface LoadedLivepatch {
   readonly index: number;
   readonly name: string;
   readonly applied: boolean;
+  /** 0, or -errno of the last action. */
+  readonly rc: number;
+  /** An action on it is scheduled. */
+  readonly busy: boolean;
   /** Bits HAZARD_*. */
   readonly hazards: bigint;
   readonly buildId: Uint8Array;
@@ -38,18 +43,6 @@ export interface LoadedFunc {
   /** Bytes expected at old_addr, -1 for none. */
   readonly expected: number;
 }
-
-/** HOOK_* of the core, in their order. */
-const HOOKS = [
-  "preapply",
-  "apply",
-  "postapply",
-  "prerevert",
-  "revert",
-  "postrevert",
-  "load",
-  "unload",
-] as const;
 
 const PAGE = 4096n;
 const NAME_MAX = 127;
@@ -101,6 +94,7 @@ function readLivepatch(core: Core, index: number): LoadedLivepatch | undefined {
       part(abi.LIVEPATCH_INFO_NAME_OFF, abi.LIVEPATCH_INFO_NAME_LEN),
     ),
     applied: number(abi.LIVEPATCH_INFO_STATE) === abi.LIVEPATCH_STATE_APPLIED,
+    rc: record.getInt32(abi.LIVEPATCH_INFO_RC, true),
     hazards: wide(abi.LIVEPATCH_INFO_HAZARDS),
     buildId: part(abi.LIVEPATCH_INFO_ID_OFF, abi.LIVEPATCH_INFO_ID_LEN),
     depends: part(abi.LIVEPATCH_INFO_DEPENDS_OFF, abi.LIVEPATCH_INFO_DEPENDS_LEN),
@@ -108,6 +102,7 @@ function readLivepatch(core: Core, index: number): LoadedLivepatch | undefined {
     end: start + BigInt(number(abi.LIVEPATCH_INFO_PAGES)) * PAGE,
     hooks: HOOKS.filter((_, bit) => (mask & (1 << bit)) !== 0),
     reappliable: (number(abi.LIVEPATCH_INFO_FLAGS) & 1) !== 0,
+    busy: (number(abi.LIVEPATCH_INFO_FLAGS) & 4) !== 0,
   };
   // What follows overwrites the record.
   return { ...payload, funcs: Array.from({ length: count }, (_, i) => readFunc(core, index, i)) };

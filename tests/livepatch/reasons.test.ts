@@ -8,6 +8,7 @@ import * as abi from "../../host/abi.js";
 import { createMachine, type Machine } from "../../host/index.js";
 import { LivepatchClient } from "./client.js";
 import { cases, findImage, unpackPayloads } from "./corpus.js";
+import { section } from "./sections.js";
 
 const IMAGE = findImage();
 const skip = !IMAGE && "no xen-syms: install xen-hypervisor-4.17-amd64-dbg or set XEN_SYMS";
@@ -88,20 +89,6 @@ const FUNC_OLD_SIZE = 28;
 /** Called through a pointer, so it begins with ENDBR64. */
 const SVM_FUNCTION = "arch/x86/hvm/svm/svm.c#svm_cpu_down";
 const EXTRA_VERSION = 0xffff82d040234b20n;
-
-/** Offset in the file and header of the first section of this name. */
-function section(file: Buffer, name: string): { off: number; size: number; header: number } {
-  const table = Number(file.readBigUInt64LE(40));
-  const at = (i: number): number => table + 64 * i;
-  const names = Number(file.readBigUInt64LE(at(file.readUInt16LE(62)) + 24));
-  for (let i = 1; i < file.readUInt16LE(60); i++) {
-    const from = names + file.readUInt32LE(at(i));
-    if (file.toString("latin1", from, file.indexOf(0, from)) !== name) continue;
-    const off = Number(file.readBigUInt64LE(at(i) + 24));
-    return { off, size: Number(file.readBigUInt64LE(at(i) + 32)), header: at(i) };
-  }
-  return assert.fail(`no section ${name}`);
-}
 
 describe("why today's payloads are refused", { skip }, () => {
   let machine: Machine;

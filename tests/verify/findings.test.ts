@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { type VerifyRow, verify } from "../../host/index.js";
 import { HAZARD_KINDS } from "../../host/verify/hazards.js";
 import { findImage, unpackPayloads } from "../livepatch/corpus.js";
+import { contents } from "../livepatch/sections.js";
 import { ids } from "./support.js";
 
 const IMAGE = findImage();
@@ -21,21 +22,6 @@ test("every kind of finding has an id of its own and says what to do", () => {
   }
 });
 
-/** Offset of the only section with a name, from the section table. */
-function sectionOffset(file: Buffer, name: string): number {
-  const table = Number(file.readBigUInt64LE(40));
-  const header = (i: number): number => table + 64 * i;
-  const names = Number(file.readBigUInt64LE(header(file.readUInt16LE(62)) + 24));
-  for (let i = 0; i < file.readUInt16LE(60); i++) {
-    const at = names + file.readUInt32LE(header(i));
-    const end = file.indexOf(0, at);
-    if (file.toString("latin1", at, end) === name) {
-      return Number(file.readBigUInt64LE(header(i) + 24));
-    }
-  }
-  return assert.fail(`no section ${name}`);
-}
-
 const NEW_SIZE = 24;
 const OLD_SIZE = 28;
 
@@ -49,7 +35,7 @@ describe("on Debian's Xen", { skip }, () => {
   /** Judges a payload of the corpus after `change`, which gets its first entry of functions. */
   async function judge(file: string, change?: (funcs: Buffer) => void): Promise<VerifyRow> {
     const bytes = Buffer.from(payloads.read(file));
-    change?.(bytes.subarray(sectionOffset(bytes, ".livepatch.funcs")));
+    change?.(contents(bytes, ".livepatch.funcs"));
     const [row] = await verify(IMAGE, [{ file, bytes }]);
     return row ?? assert.fail("no row");
   }

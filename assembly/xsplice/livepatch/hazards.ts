@@ -9,6 +9,7 @@ import { symbol, symbol_at } from "../../hv/symbols";
 import { decode } from "../../hv/x86/decode";
 import { Insn, INSN_SIZE } from "../../hv/x86/insn";
 import {
+  HAZARD_ALREADY_PATCHED,
   HAZARD_DATA_REAPPLY,
   HAZARD_DISTANCE_EDGE,
   HAZARD_EXPECT_BOOT_SITE,
@@ -31,6 +32,7 @@ import { jump_reaches } from "../trampoline";
 import { ENDBR64_LEN, endbr_length, Func, func_at, JUMP_LEN } from "./funcs";
 import { LP_SYMBOL } from "./names";
 import { livepatch } from "./record";
+import { is_patched_before } from "./stacking";
 
 const CODE = memory.data(64);
 const INSN = memory.data(256);
@@ -131,6 +133,7 @@ export function function_hazards(p: Payload, i: u32): u64 {
   const endbr: u32 = at < 0 ? 0 : <u32>at;
   look_at_old(f);
   look_at_others(p, i);
+  if (is_patched_before(p, f.old_addr + endbr, length_of(f, endbr))) note(HAZARD_ALREADY_PATCHED);
   if (f.new_addr == 0) look_at_nops(f, endbr);
   else look_at_new(p, f, endbr);
   const site = f.expect_enabled ? site_touching(0, f.old_addr, f.expect_len) : site_count();
