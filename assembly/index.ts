@@ -45,6 +45,7 @@ import {
   write_function,
   write_livepatch,
   write_site,
+  write_symbol_at,
 } from "./xsplice/livepatch/info";
 import { payloads_count } from "./xsplice/livepatch/record";
 import { install_livepatch } from "./xsplice/livepatch/sysctl";
@@ -306,6 +307,10 @@ export function hv_livepatch_get(index: u32): i32 {
 /** LIVEPATCH_FUNC_* of a payload's function in I/O. */
 export function hv_livepatch_func(index: u32, i: u32): i32 {
   return write_function(IO_OFF, index, i);
+}
+/** LIVEPATCH_SYMBOL_* in I/O: the payload's symbol that covers `va`; -ENOENT when there is none. */
+export function hv_livepatch_symbol_at(va: u64): i32 {
+  return write_symbol_at(IO_OFF, va);
 }
 /** The last refusal of a payload, 0 when there is none. */
 export function hv_livepatch_refusal(index: u32): u32 {

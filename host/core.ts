@@ -51,7 +51,10 @@ export interface CoreExports {
   hv_livepatch_count(): number;
   hv_livepatch_get(index: number): number;
   hv_livepatch_func(index: number, i: number): number;
+  hv_livepatch_symbol_at(va: bigint): number;
   hv_livepatch_refusal(index: number): number;
+  hv_site_count(): number;
+  hv_site_get(index: number): number;
   hv_branch_around(field: bigint, target: bigint): bigint;
   hv_trace(on: number): number;
   hv_trace_off(): number;

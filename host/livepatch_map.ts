@@ -5,6 +5,10 @@
 import * as abi from "./abi.js";
 import type { Core } from "./core.js";
 import type { Patched } from "./map.js";
+import type { PayloadSymbol } from "./symbols.js";
+
+/** Bytes of a symbol's name that the core hands out, its NUL included. */
+const NAME_MAX = 257;
 
 /** A payload of today's format, beyond what its own door tells. */
 export interface LivepatchInfo {
@@ -92,6 +96,24 @@ export function readLivepatchMap(core: Core): Patched[] {
     return all.filter((place) => place !== undefined);
   });
   return places.map((place) => asWritten(place, places));
+}
+
+/** The symbol of a payload of today's format that covers an address. */
+export function livepatchSymbolAt(core: Core, va: bigint): PayloadSymbol | undefined {
+  if (core.invoke("hv_livepatch_symbol_at", va) < 0) return undefined;
+  const record = core.record();
+  const start = record.getBigUint64(abi.LIVEPATCH_SYMBOL_VA, true);
+  const text = (off: number, length: number): string =>
+    new TextDecoder().decode(core.bytes(off, length).slice());
+  const name = text(record.getUint32(abi.LIVEPATCH_SYMBOL_NAME_OFF, true), NAME_MAX);
+  return {
+    owner: text(
+      record.getUint32(abi.LIVEPATCH_SYMBOL_OWNER_OFF, true),
+      record.getUint32(abi.LIVEPATCH_SYMBOL_OWNER_LEN, true),
+    ),
+    name: name.slice(0, name.indexOf("\0")),
+    offset: va - start,
+  };
 }
 
 /** Where the last refusal of the payload with this name lies; 0 for none. */

@@ -2,7 +2,7 @@
 
 import * as abi from "./abi.js";
 import type { Core } from "./core.js";
-import { readLivepatchMap } from "./livepatch_map.js";
+import { livepatchSymbolAt, readLivepatchMap } from "./livepatch_map.js";
 import type { PayloadSymbol } from "./symbols.js";
 import { decodeId } from "./sysctl.js";
 
@@ -114,7 +114,8 @@ export function readPayloads(core: Core): PayloadInfo[] {
   });
 }
 
-/** A payload's own symbol that covers an address: of several the one that begins last. */
+/** A payload's own symbol, of either format, that covers an address: of several the one that begins
+ *  last. */
 export function payloadSymbolAt(core: Core, va: bigint): PayloadSymbol | undefined {
   const count = core.invoke("hv_payload_count") >>> 0;
   for (let i = 0; i < count; i++) {
@@ -124,7 +125,7 @@ export function payloadSymbolAt(core: Core, va: bigint): PayloadSymbol | undefin
     const symbol = coveringSymbol(core, record, va);
     if (symbol) return { ...symbol, owner: id(record, abi.PAYLOAD_INFO_ID) };
   }
-  return undefined;
+  return livepatchSymbolAt(core, va);
 }
 
 function coveringSymbol(

@@ -1,7 +1,8 @@
-// What the border tells about today's payloads: LIVEPATCH_INFO_* and LIVEPATCH_FUNC_* records
-// (abi.ts), from which `verify` and the patch map are made.
+// What the border tells about today's payloads: LIVEPATCH_INFO_*, LIVEPATCH_FUNC_* and
+// LIVEPATCH_SYMBOL_* records (abi_today.ts), from which `verify`, the patch map and the names of
+// their code are made.
 
-import { EINVAL } from "../../abi";
+import { EINVAL, ENOENT } from "../../abi";
 import {
   LIVEPATCH_FUNC_APPLIED,
   LIVEPATCH_FUNC_EXPECT_LEN,
@@ -42,6 +43,11 @@ import {
   LIVEPATCH_INFO_SYMBOLS,
   LIVEPATCH_INFO_TEXT_SIZE,
   LIVEPATCH_INFO_TEXT_VA,
+  LIVEPATCH_SYMBOL_NAME_OFF,
+  LIVEPATCH_SYMBOL_OWNER_LEN,
+  LIVEPATCH_SYMBOL_OWNER_OFF,
+  LIVEPATCH_SYMBOL_SIZE,
+  LIVEPATCH_SYMBOL_VA,
   SITE_FEATURE,
   SITE_FLAGS,
   SITE_LENGTH,
@@ -55,8 +61,9 @@ import { is_payload, Payload } from "../payload";
 import { refusal_today } from "./explain_today";
 import { copy_text, endbr_length, func_at } from "./funcs";
 import { function_hazards } from "./hazards";
+import { LP_SYMBOL } from "./names";
 import { patch_length } from "./patching";
-import { first_today, livepatch, next_today } from "./record";
+import { first_today, livepatch, next_today, pending_action } from "./record";
 import { FSTATE_SAVED, fstate_at, is_applied } from "./struct_payload";
 
 /** The payload at position `index` of the list, or none. */
@@ -96,7 +103,9 @@ export function write_livepatch(to: usize, index: u32): i32 {
   store<u32>(to, p.mem_pages, LIVEPATCH_INFO_PAGES);
   store<u32>(to, lp.nfuncs, LIVEPATCH_INFO_FUNCS);
   store<u32>(to, lp.hook_mask, LIVEPATCH_INFO_HOOKS);
-  store<u32>(to, lp.safe_to_reapply | (lp.reverted << 1), LIVEPATCH_INFO_FLAGS);
+  const busy = changetype<usize>(pending_action()) == changetype<usize>(p);
+  const flags = (<u32>(lp.safe_to_reapply != 0)) | ((<u32>(lp.reverted != 0)) << 1);
+  store<u32>(to, flags | ((<u32>busy) << 2), LIVEPATCH_INFO_FLAGS);
   store<u64>(to, lp.applied_order, LIVEPATCH_INFO_ORDER);
   store<u32>(to, p.slot, LIVEPATCH_INFO_SLOT);
   store<u32>(to, lp.nsyms, LIVEPATCH_INFO_SYMBOLS);
@@ -126,6 +135,36 @@ export function write_function(to: usize, index: u32, i: u32): i32 {
   store<i32>(to, f.expect_enabled ? <i32>f.expect_len : -1, LIVEPATCH_FUNC_EXPECT_LEN);
   store<u32>(to, <u32>f.expect_off, LIVEPATCH_FUNC_EXPECT_OFF);
   return 0;
+}
+
+/** Offset of the entry of `p`'s symbol table that covers `va` and begins last, 0 none. The table is
+ *  in memory that hooks can write to. */
+function covering_symbol(p: Payload, va: u64): usize {
+  const lp = livepatch(p);
+  let best: usize = 0;
+  for (let i: u32 = 0; i < lp.nsyms; i++) {
+    const at = lp.symtab_off + LP_SYMBOL * <usize>i;
+    const start = load<u64>(at, 8);
+    if (va - start >= max<u64>(<u64>load<u32>(at, 16), 1)) continue;
+    if (best == 0 || start >= load<u64>(best, 8)) best = at;
+  }
+  return best;
+}
+
+/** The symbol of a loaded payload that covers `va`. -ENOENT: none does. */
+export function write_symbol_at(to: usize, va: u64): i32 {
+  for (let p = first_today(); is_payload(p); p = next_today(p)) {
+    const at = covering_symbol(p, va);
+    const name: usize = at == 0 ? 0 : copy_text(p, load<u64>(at));
+    if (name == 0) continue;
+    memory.fill(to, 0, LIVEPATCH_SYMBOL_SIZE);
+    store<u64>(to, load<u64>(at, 8), LIVEPATCH_SYMBOL_VA);
+    store<u32>(to, <u32>name, LIVEPATCH_SYMBOL_NAME_OFF);
+    store<u32>(to, <u32>livepatch(p).name_off, LIVEPATCH_SYMBOL_OWNER_OFF);
+    store<u32>(to, livepatch(p).name_len, LIVEPATCH_SYMBOL_OWNER_LEN);
+    return 0;
+  }
+  return -ENOENT;
 }
 
 /** SITE_* of record `i` of the image's alternatives. */
