@@ -41,6 +41,12 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ],
 ] as const);
 
+/** Names of the states' numbers. */
+const STATES: Readonly<Record<number, LivepatchState>> = {
+  [abi.LIVEPATCH_STATE_CHECKED]: "CHECKED",
+  [abi.LIVEPATCH_STATE_APPLIED]: "APPLIED",
+};
+
 const SLEEP_NS = 60_000_000n;
 const EXIT_AGAIN = 2;
 
@@ -74,14 +80,16 @@ function outcome(ctx: Context, control: LivepatchControl, name: string, action: 
       ctx.say("Operation didn't complete.");
       return EXIT_AGAIN;
     }
-    if (rc !== 0) {
+    if (rc < 0) {
       ctx.print("failed");
       ctx.say(`Error ${-rc}: ${strerror(rc)}`);
       return exitOf(rc);
     }
-    if (state !== wanted) {
+    // A hook may have left a positive number: the tool takes it for the state.
+    const shown = rc === 0 ? state : (STATES[rc] ?? "unknown");
+    if (shown !== wanted) {
       ctx.print("failed");
-      wrongState(ctx, name, state, wanted ?? "unloaded");
+      wrongState(ctx, name, shown, wanted ?? "unloaded");
       return 1;
     }
   } catch (error) {
@@ -126,7 +134,13 @@ export async function runAction(
   }
   ctx.write(`${action.verb} ${name}... `);
   try {
-    control.action(name, action.cmd, { timeoutNs: TIMEOUT_NS, nodeps });
+    const value = control.action(name, action.cmd, { timeoutNs: TIMEOUT_NS, nodeps });
+    if (value > 0) {
+      // A hook's no: the tool prints whatever its errno was before; nothing has set ours.
+      ctx.print("failed");
+      ctx.say(`Error 0: ${strerror(0)}`);
+      return 1;
+    }
   } catch (error) {
     ctx.print("failed");
     return exitOf(sayError(ctx, error));

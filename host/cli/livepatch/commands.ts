@@ -37,7 +37,9 @@ async function list(ctx: Context): Promise<number> {
     ctx.print(`${" ID".padEnd(ID_COLUMNS)}| status     | metadata`);
     ctx.print(`${"-".repeat(ID_COLUMNS)}+${"-".repeat(12)}+${"-".repeat(15)}`);
     for (const { name, state, rc, metadata } of entries) {
-      const trouble = rc === 0 ? "    | " : ` (${-rc}, ${strerror(rc)})    | `;
+      // A hook may have left a positive number, which is nobody's errno.
+      const text = rc > 0 ? `Unknown error ${-rc}` : strerror(rc);
+      const trouble = rc === 0 ? "    | " : ` (${-rc}, ${text})    | `;
       const words = metadata.replace(/\0+$/, "").replaceAll("\0", ";");
       ctx.print(`${name.padEnd(ID_COLUMNS)}| ${state}${trouble}${words}`);
     }
