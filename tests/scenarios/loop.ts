@@ -83,7 +83,7 @@ function generator(seed: number): (below: number) => number {
   };
 }
 
-/** A machine that loops. As a hypervisor, its sysctls are made on CPU 0, in turns with the loops. */
+/** A machine that loops. Its sysctls are made on CPU 0, in turns with the loops. */
 export class Loop implements Hypervisor {
   readonly draw: (below: number) => number;
   private readonly seen: number[];
