@@ -8,7 +8,7 @@ import { boot_machine } from "./hv/boot";
 import { call_function, claim_cpu, write_result } from "./hv/call";
 import { take_port } from "./hv/console";
 import { cpu_at } from "./hv/cpu";
-import { check_domain, enter_domain } from "./hv/domain";
+import { check_domain, domain_at, enter_domain, is_domain } from "./hv/domain";
 import { write_entry_symbol } from "./hv/entry_page";
 import { used_end } from "./hv/frames";
 import { header } from "./hv/header";
@@ -102,14 +102,16 @@ export function hv_info(): i32 {
 
 // --- running ------------------------------------------------------------------------------------
 
-/** Arguments as u64 in I/O; RESULT_* in I/O afterwards. */
-export function hv_call(cpu: u32, va: u64, nargs: u32, budget: u64): i32 {
+/** Arguments as u64 in I/O; RESULT_* in I/O afterwards. On behalf of `domain`, whose memory and
+ *  vcpu are current then; -1 nobody. */
+export function hv_call(cpu: u32, va: u64, nargs: u32, budget: u64, domain: i32): i32 {
   clear_refusal();
-  const rc = check_cpu(cpu);
+  let rc = check_cpu(cpu);
+  if (rc == 0 && domain >= 0) rc = check_domain(domain);
   if (rc != 0) return rc;
   const on = claim_cpu(<i32>cpu);
   if (on == null) return -refusal().errno;
-  call_function(on, va, IO_OFF, nargs, budget);
+  call_function(on, va, IO_OFF, nargs, budget, domain);
   write_result(IO_OFF, on);
   return 0;
 }
@@ -219,6 +221,11 @@ export function hv_write(domain: i32, va: u64, len: u32): i32 {
   if (rc != 0) return rc;
   if (len != 0 && !is_mapped(va, len, PERM_R)) return bad_address(va, len, len);
   return bad_address(va, len, poke(va, IO_OFF, len));
+}
+
+/** Linear offset of a domain's RAM, 0 when there is no such domain. */
+export function hv_domain_ram(domain: i32): u32 {
+  return is_domain(domain) ? <u32>domain_at(domain).ram_off : 0;
 }
 
 // --- symbols ------------------------------------------------------------------------------------

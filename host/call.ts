@@ -14,12 +14,12 @@ export interface CallOptions {
   readonly cpu?: number;
   /** Instructions it may take, 100 million by default. */
   readonly budget?: bigint | number;
-}
-
-export interface HypercallOptions extends CallOptions {
-  /** Domain that makes it, 0 by default. */
+  /** On whose behalf: its memory can be reached, its vcpu is current. Nobody's by default; of a
+   *  hypercall domain 0's. */
   readonly domain?: number;
 }
+
+export type HypercallOptions = CallOptions;
 
 /** An exception that nothing in the image handled. */
 export interface Fault {

@@ -1,9 +1,9 @@
-// `compare`: old and new code of a function on the same machine state. The payload is uploaded; the
-// function is called without it and with it, and the machine is put back in between, so that
-// whatever differs is the payload's doing.
+// `compare`: old and new code of a function on the same machine state, for the same domain. The
+// payload is uploaded; the function is called without it and with it, and the machine is put back
+// in between, so that whatever differs is the payload's doing.
 
 import * as abi from "./abi.js";
-import type { Target } from "./call.js";
+import type { Argument, Target } from "./call.js";
 import { LivepatchControl } from "./livepatch.js";
 import type { Machine } from "./machine.js";
 import { Checkpoint } from "./verify/checkpoint.js";
@@ -21,6 +21,15 @@ export interface CompareOptions {
   readonly seed?: bigint;
   /** Instructions of one call. */
   readonly budget?: number;
+  /** On whose behalf the function is called, 0 by default. */
+  readonly domain?: number;
+}
+
+/** A word of memory that a call has changed. */
+interface Written {
+  readonly va: string;
+  readonly symbol: string;
+  readonly value: string;
 }
 
 /** What a call did. */
@@ -33,16 +42,14 @@ export interface Behaviour {
   /** Functions entered, in order. */
   readonly calls: readonly string[];
   /** Words of the hypervisor that are different afterwards. */
-  readonly memory: readonly {
-    readonly va: string;
-    readonly symbol: string;
-    readonly value: string;
-  }[];
+  readonly memory: readonly Written[];
+  /** Words of the domain's memory that are different afterwards. */
+  readonly guest: readonly Omit<Written, "symbol">[];
 }
 
 export interface Difference {
   readonly args: readonly string[];
-  /** In which respect: `result`, `memory`, `calls`. */
+  /** In which respect: `result`, `memory`, `guest`, `calls`. */
   readonly differs: readonly string[];
   readonly old: Behaviour;
   readonly new: Behaviour;
@@ -59,7 +66,17 @@ const BUDGET = 200_000;
 const GENERATED = 4;
 const ENTRY = 16;
 const WORDS_MAX = 64;
+/** Where the arguments that are buffers lie, and where generated pointers point: in the middle of
+ *  the domain's RAM, far from what hypercalls take. */
+const GUEST_AREA = BigInt(abi.GUEST_RAM_START) + BigInt(abi.DOMU_RAM_BYTES / 2);
+const GUEST_AREA_BYTES = 4096;
 const PAGE = 4096n;
+/** Bytes of the stack that look used, and what they hold. */
+const STACK_DIRTY = 4096n;
+const STALE = 0xaa;
+/** struct cpu_info at the top of each stack of 32 KiB. */
+const CPU_INFO = 264n;
+const RSP = 4;
 const MASK = (1n << 64n) - 1n;
 
 /** SplitMix64: the same seed gives the same arguments everywhere. */
@@ -83,9 +100,10 @@ function argument(machine: Machine, numbers: Generator<bigint, never>): bigint {
   if (kind < 5n) return EDGES[Number(value % BigInt(EDGES.length))] ?? 0n;
   if (kind < 6n) return value & 0xffffffffn;
   if (kind < 7n) return value;
+  const word = (value % 512n) * 8n;
+  if (value >> 63n === 1n) return GUEST_AREA + word;
   // A buffer nobody minds: the payload area's guard is no memory, the image's data is.
-  const { imageEnd } = machine.info();
-  return imageEnd - 4096n + (value % 512n) * 8n;
+  return machine.info().imageEnd - 4096n + word;
 }
 
 interface Range {
@@ -125,7 +143,36 @@ class Comparer {
   constructor(
     private readonly machine: Machine,
     private readonly bytes: Uint8Array,
+    private readonly domain: number,
   ) {}
+
+  /** Fills the free part of the stack: what a function leaves uninitialised shows in what it hands
+   *  out. */
+  dirtyStack(): void {
+    const { stackTop, registers } = this.machine.stacks()[0] ?? {};
+    if (stackTop === undefined) return;
+    const rsp = registers?.[RSP] ?? 0n;
+    const inUse = rsp < stackTop && rsp > stackTop - STACK_DIRTY * 8n;
+    const end = inUse ? rsp : stackTop - CPU_INFO;
+    this.machine.write(end - STACK_DIRTY, new Uint8Array(Number(STACK_DIRTY)).fill(STALE));
+  }
+
+  /** Puts buffers into the domain's memory, and something to read where generated pointers point.
+   *  @returns the arguments as numbers */
+  place(args: readonly Argument[]): bigint[] {
+    const { machine, domain } = this;
+    const filling = random(BigInt(GUEST_AREA_BYTES));
+    const words = BigUint64Array.from({ length: GUEST_AREA_BYTES / 8 }, () => filling.next().value);
+    machine.write(GUEST_AREA, new Uint8Array(words.buffer), { domain });
+    let at = GUEST_AREA + BigInt(GUEST_AREA_BYTES);
+    return args.map((arg) => {
+      if (!(arg instanceof Uint8Array)) return BigInt.asUintN(64, BigInt(arg));
+      const va = at;
+      machine.write(va, arg, { domain });
+      at += BigInt(Math.ceil(arg.length / 16) * 16);
+      return va;
+    });
+  }
 
   private get isRfc(): boolean {
     return readPayloadFile(this.bytes).format === "xsplice";
@@ -184,23 +231,35 @@ class Comparer {
     args: readonly bigint[],
     budget: number,
   ): Behaviour {
-    const { machine } = this;
+    const { machine, domain } = this;
     machine.inside((core) => core.invoke("hv_trace", 1));
-    const result = machine.call(target, args, { budget });
+    const result = machine.call(target, args, { budget, domain });
     const calls = callNames(machine, this.range);
+    const guest = this.writtenToGuest(checkpoint);
     const memory = this.written(checkpoint);
     const { fault } = result;
     return {
       stop: result.stop,
       rax: hex(result.rax),
-      ...(fault ? { fault: `${fault.vector} at ${this.place(fault.rip)}` } : {}),
+      ...(fault ? { fault: `${fault.vector} at ${this.nameOf(fault.rip)}` } : {}),
       instructions: Number(result.instructions),
       calls,
       memory,
+      guest,
     };
   }
 
-  private place(va: bigint): string {
+  /** What differs in the domain's memory. */
+  private writtenToGuest(checkpoint: Checkpoint): Behaviour["guest"] {
+    const { machine, domain } = this;
+    const off = machine.inside((core) => core.invoke("hv_domain_ram", domain) >>> 0);
+    const size = domain === 0 ? abi.DOM0_RAM_BYTES : abi.DOMU_RAM_BYTES;
+    const words = checkpoint.different(off, off + size).slice(0, WORDS_MAX);
+    const start = BigInt(abi.GUEST_RAM_START);
+    return words.map(({ at, now }) => ({ va: hex(start + BigInt(at - off)), value: hex(now) }));
+  }
+
+  private nameOf(va: bigint): string {
     const { start, end } = this.range;
     if (va >= start && va < end) return `payload+${hex(va - start)}`;
     return this.machine.symbols.nameOf(va) ?? hex(va);
@@ -234,6 +293,7 @@ function differs(old: Behaviour, now: Behaviour): string[] {
   return [
     ...(resultOf(old) === resultOf(now) ? [] : ["result"]),
     ...(text(old.memory) === text(now.memory) ? [] : ["memory"]),
+    ...(text(old.guest) === text(now.guest) ? [] : ["guest"]),
     ...(text(old.calls) === text(now.calls) ? [] : ["calls"]),
   ];
 }
@@ -255,26 +315,28 @@ function samplesOf(
 
 /**
  * Compares a function with its replacement. The machine is afterwards as it was before.
- * @param args of the first call
+ * @param args of the first call; a Uint8Array is a buffer in the domain's memory
  * @throws XenError when the payload or the function cannot be used
  */
 export async function compare(
   machine: Machine,
   payload: Uint8Array,
   target: Target,
-  args: readonly bigint[] = [],
+  args: readonly Argument[] = [],
   options: CompareOptions = {},
 ): Promise<Comparison> {
-  const { budget = BUDGET } = options;
+  const { budget = BUDGET, domain = 0 } = options;
   const va = machine.symbols.resolve(target);
   const begin = new Checkpoint(machine);
-  const comparer = new Comparer(machine, payload);
-  const all = samplesOf(machine, args, options);
+  const comparer = new Comparer(machine, payload, domain);
   try {
+    const all = samplesOf(machine, comparer.place(args), options);
     await comparer.upload();
+    comparer.dirtyStack();
     const unpatched = new Checkpoint(machine);
     const old = all.map((one) => comparer.behaviour(unpatched, va, one, budget));
     await comparer.apply();
+    comparer.dirtyStack();
     const patched = new Checkpoint(machine);
     const now = all.map((one) => comparer.behaviour(patched, va, one, budget));
     const differences = all.flatMap((one, i): Difference[] => {

@@ -16,7 +16,8 @@ export interface CoreExports {
   hv_stage(bytes: number): number;
   hv_unstage(): void;
   hv_boot(imageOff: number, imageLength: number): number;
-  hv_call(cpu: number, va: bigint, nargs: number, budget: bigint): number;
+  hv_call(cpu: number, va: bigint, nargs: number, budget: bigint, domain: number): number;
+  hv_domain_ram(domain: number): number;
   hv_hypercall(domain: number, cpu: number, nr: bigint, nargs: number, budget: bigint): number;
   hv_begin(domain: number, cpu: number, nr: bigint, nargs: number): number;
   hv_collect(cpu: number): number;

@@ -148,9 +148,9 @@ export class Machine implements Hypervisor {
    */
   call(target: Target, args: readonly Argument[] = [], options: CallOptions = {}): CallResult {
     const va = this.table.resolve(target);
-    const { cpu = 0, budget = BUDGET } = options;
-    return this.withArguments(0, args, (count) =>
-      this.core.invoke("hv_call", cpuNumber(cpu), va, count, BigInt(budget)),
+    const { cpu = 0, budget = BUDGET, domain = ANY } = options;
+    return this.withArguments(Math.max(domain, 0), args, (count) =>
+      this.core.invoke("hv_call", cpuNumber(cpu), va, count, BigInt(budget), domain),
     );
   }
 

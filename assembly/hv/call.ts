@@ -168,12 +168,19 @@ export function run_call(cpu: Cpu, domain: i32, budget: u64): u32 {
   return stop;
 }
 
-/** Calls the function at `va` with `nargs` (up to 6) u64 arguments from `args_off`. Returns
- *  STOP_*. */
-export function call_function(cpu: Cpu, va: u64, args_off: usize, nargs: u32, budget: u64): u32 {
+/** Calls the function at `va` with `nargs` (up to 6) u64 arguments from `args_off`, on behalf of
+ *  `domain` (-1: nobody). Returns STOP_*. */
+export function call_function(
+  cpu: Cpu,
+  va: u64,
+  args_off: usize,
+  nargs: u32,
+  budget: u64,
+  domain: i32 = -1,
+): u32 {
   enter_function(cpu, va, RFLAGS_IF);
   set_arguments(cpu, args_off, nargs);
-  return run_call(cpu, -1, budget);
+  return run_call(cpu, domain, budget);
 }
 
 /** Writes RESULT_* of a CPU's last call. */

@@ -1,5 +1,6 @@
-// `compare`: a function before and after a payload, on the same state: what it returns, which
-// functions it enters, what it writes. The machine is left as it is.
+// `compare`: a function before and after a payload, on the same state and for the same domain: what
+// it returns, which functions it enters, what it writes to the hypervisor's and to the domain's
+// memory. The machine is left as it is.
 
 import { basename } from "node:path";
 import { type Behaviour, type Comparison, compare } from "../compare.js";
@@ -9,6 +10,7 @@ import { optionNumber, optionText, requireNumber } from "./arguments.js";
 import { argumentValue } from "./call.js";
 import { type Command, type Options, UsageError } from "./command.js";
 import type { Context } from "./context.js";
+import { bufferArgument } from "./hypercall.js";
 
 const SAMPLES_MAX = 1_000_000;
 const SHOWN = 10;
@@ -24,13 +26,21 @@ async function machineOf(ctx: Context, options: Options): Promise<Machine> {
   });
 }
 
+/** A number, the address of a symbol, or `@N`: a buffer in the domain's memory. */
+function argumentOf(machine: Machine, text: string): bigint | Uint8Array {
+  return text.startsWith("@") ? bufferArgument(text) : argumentValue(machine, text);
+}
+
 function side(ctx: Context, name: string, what: Behaviour): void {
-  const { stop, rax, fault, instructions, calls, memory } = what;
+  const { stop, rax, fault, instructions, calls, memory, guest } = what;
   const result = stop === "return" ? rax : `${stop}${fault ? ` (${fault})` : ""}`;
   ctx.print(`  ${name}: ${result}, ${instructions} instructions`);
   if (calls.length > 0) ctx.print(`    enters ${calls.slice(0, SHOWN).join(", ")}`);
   for (const { va, symbol, value } of memory.slice(0, SHOWN)) {
     ctx.print(`    writes ${value} to ${symbol || va}`);
+  }
+  for (const { va, value } of guest.slice(0, SHOWN)) {
+    ctx.print(`    writes ${value} to ${va} of the domain`);
   }
 }
 
@@ -63,9 +73,10 @@ export const command: Command = {
     if (samples === 0) throw new UsageError("--samples: 0 calls compare nothing");
     const payload = await ctx.readFile(file);
     const machine = await machineOf(ctx, options);
-    const values = args.map((arg) => argumentValue(machine, arg));
+    const values = args.map((arg) => argumentOf(machine, arg));
     const found = await compare(machine, payload, name, values, {
       samples,
+      domain: ctx.domain,
       seed: seed === undefined ? 0n : requireNumber(seed, "--seed"),
       ...(budget === 0 ? {} : { budget }),
     });

@@ -10,12 +10,16 @@ import { dumpLines } from "./peek.js";
 
 const BUFFER_MAX = 65536n;
 
-function argument(text: string): bigint | Uint8Array {
-  if (!text.startsWith("@")) return requireNumber(text, "argument");
+/** `@N`: N bytes, zero. */
+export function bufferArgument(text: string): Uint8Array {
   const size = requireNumber(text.slice(1), "buffer");
   if (size === 0n || size > BUFFER_MAX)
     throw new UsageError(`${text}: a buffer has 1 to ${BUFFER_MAX} bytes`);
   return new Uint8Array(Number(size));
+}
+
+function argument(text: string): bigint | Uint8Array {
+  return text.startsWith("@") ? bufferArgument(text) : requireNumber(text, "argument");
 }
 
 export const command: Command = {

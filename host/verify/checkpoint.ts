@@ -8,6 +8,7 @@ import { XenError } from "../error.js";
 import type { Machine } from "../machine.js";
 
 const PIECE = 65536;
+const WORD = 8;
 const ZEROS = new Uint8Array(PIECE);
 
 function same(memory: Uint8Array, at: number, with_: Uint8Array): boolean {
@@ -40,6 +41,26 @@ export class Checkpoint {
   /** Whether everything that counts is as it was: image, payloads, page tables (A14). */
   holds(): boolean {
     return this.machine.stateHash() === this.hash;
+  }
+
+  /** Aligned words of [start, end) that are not what they were: where, and what they are now. */
+  different(start: number, end: number): { readonly at: number; readonly now: bigint }[] {
+    return this.machine.inside((core) => {
+      const memory = core.memory();
+      const found: { at: number; now: bigint }[] = [];
+      for (let at = start - (start % PIECE); at < end; at += PIECE) {
+        const piece = this.pieces.get(at) ?? ZEROS;
+        if (same(memory, at, piece)) continue;
+        const old = new DataView(piece.buffer, piece.byteOffset, piece.length);
+        const now = core.view(at, piece.length);
+        const [first, last] = [Math.max(start - at, 0), Math.min(end - at, piece.length)];
+        for (let i = first; i + WORD <= last; i += WORD) {
+          const value = now.getBigUint64(i, true);
+          if (value !== old.getBigUint64(i, true)) found.push({ at: at + i, now: value });
+        }
+      }
+      return found;
+    });
   }
 
   /** Puts the machine back. */

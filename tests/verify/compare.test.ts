@@ -44,11 +44,47 @@ describe("the library", () => {
     assert.ok((difference?.new.instructions ?? 0) > (difference?.old.instructions ?? 0));
   });
 
+  test("guest memory: the fix of XSA-125 does not hand out what was on the stack", async () => {
+    const machine = await createMachine();
+    const buffer = new Uint8Array(1280); // capabilities: 1 KiB, of which a string is a small part
+    const args = [3n, buffer];
+    const { differences } = await compare(machine, read("xsa125"), "do_xen_version", args);
+    const [difference] = differences;
+    assert.ok(difference?.differs.includes("guest"), `${difference?.differs}`);
+    assert.deepEqual([difference?.old.rax, difference?.new.rax], ["0x0", "0x0"]);
+    const stale = (side: Comparison["differences"][0]["old"]): number =>
+      side.guest.filter(({ value }) => value === "0xaaaaaaaaaaaaaaaa").length;
+    assert.ok(stale(difference.old) > 10, "what nobody initialised reaches the guest");
+    assert.equal(stale(difference.new), 0);
+    assert.deepEqual([...buffer], new Array(1280).fill(0), "the caller's bytes are not touched");
+  });
+
+  test("the domain is the one that is asked for: another has no right to it", async () => {
+    const machine = await createMachine();
+    const run = (domain: number): Promise<Comparison> =>
+      compare(machine, read("xsa125"), "do_xen_version", [10n, 0n], { domain });
+    const [zero, one] = [await run(0), await run(1)];
+    assert.equal(zero.differences[0]?.old.rax ?? "0x14", "0x14", "length of the build-id");
+    assert.equal(one.differences[0]?.old.rax ?? "0xffffffffffffffff", "0xffffffffffffffff");
+    const guest = machine.call("do_xen_version", [10n, 0n], { domain: 1 });
+    assert.equal(guest.rax, 0xffffffffffffffffn, "-EPERM");
+    assert.equal(machine.call("do_xen_version", [10n, 0n], { domain: 0 }).rax, 20n);
+  });
+
+  test("a buffer of a called function is the domain's", async () => {
+    const machine = await createMachine();
+    const buffer = new Uint8Array(16);
+    const { rax } = machine.call("do_xen_version", [1n, buffer], { domain: 0 });
+    assert.equal(rax, 0n);
+    assert.match(Buffer.from(buffer).toString("latin1"), /^-unstable/);
+  });
+
   test("the machine is as it was before", async () => {
     const machine = await createMachine();
-    const before = machine.stateHash();
-    await compare(machine, read("xsa125"), "do_xen_version", [1n, 0n], { samples: 5 });
-    assert.equal(machine.stateHash(), before);
+    const before = Buffer.from(machine.snapshot());
+    const args = [1n, new Uint8Array(64)];
+    await compare(machine, read("xsa125"), "do_xen_version", args, { samples: 5 });
+    assert.equal(before.compare(machine.snapshot()), 0, "guests' memory and stacks included");
     assert.equal(machine.payloads().length, 0);
   });
 

@@ -137,23 +137,23 @@ describe("a call", () => {
   });
 
   it("cannot start on code that is data, gone or nowhere", () => {
-    expect<i32>(hv_call(0, DATA_VA, 0, 10)).toBe(0);
+    expect<i32>(hv_call(0, DATA_VA, 0, 10, -1)).toBe(0);
     expect<u32>(load<u32>(IO_OFF + RESULT_STOP)).toBe(STOP_FAULT);
-    expect<i32>(hv_call(0, 0, 0, 10)).toBe(0);
+    expect<i32>(hv_call(0, 0, 0, 10, -1)).toBe(0);
     expect<u32>(load<u32>(IO_OFF + RESULT_STOP)).toBe(STOP_FAULT);
-    expect<i32>(hv_call(0, u64.MAX_VALUE, 0, 10)).toBe(0);
+    expect<i32>(hv_call(0, u64.MAX_VALUE, 0, 10, -1)).toBe(0);
     expect<u32>(load<u32>(IO_OFF + RESULT_STOP)).toBe(STOP_FAULT);
   });
 
   it("needs a CPU that exists and is idle", () => {
-    expect<i32>(hv_call(3, TEXT_VA, 0, 10)).toBe(-22);
+    expect<i32>(hv_call(3, TEXT_VA, 0, 10, -1)).toBe(-22);
     expect<u32>(refusal().reason).toBe(REASON_NO_SUCH_CPU);
     expect<i32>(hv_cpu_get(256)).toBe(-22);
     expect<u32>(refusal().reason).toBe(REASON_NO_SUCH_CPU);
     cpu_at(1).state = CPU_HYPERVISOR;
-    expect<i32>(hv_call(1, TEXT_VA, 0, 10)).toBe(-EBUSY);
+    expect<i32>(hv_call(1, TEXT_VA, 0, 10, -1)).toBe(-EBUSY);
     expect<u32>(refusal().reason).toBe(REASON_CPU_BUSY);
-    expect<i32>(hv_call(2, TEXT_VA, 0, 10)).toBe(0);
+    expect<i32>(hv_call(2, TEXT_VA, 0, 10, -1)).toBe(0);
   });
 });
 
