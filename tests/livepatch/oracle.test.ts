@@ -22,12 +22,13 @@ import {
 
 const IMAGE = findImage();
 const skip = !IMAGE && "no xen-syms: install xen-hypervisor-4.17-amd64-dbg or set XEN_SYMS";
+/** What the measured machine was booted with: its CPU is a profile (`qemu-k8`), its command line
+ *  as much as the corpus shows of it (g09). Booting keeps both. */
+const COMMAND_LINE = "dom0_mem=768M,m";
 const BUILD_ID = "151b373fd64b321593bf987fd923cd10dabadac4";
 
 /** Where we differ, and why. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
-  // The payload returns the boot command line, which belongs to the machine that was measured.
-  g09_reference_image_data_r64: "effect",
   // What would crash when it is called is refused when it is uploaded.
   k05_load_hook_null_pointer: "refused at upload",
   k06_apply_hook_points_at_rodata: "refused at upload",
@@ -192,6 +193,7 @@ for (const [title, options] of Object.entries(SITUATIONS))
           printed.text += text;
         },
       });
+      machine.write("saved_cmdline", Buffer.from(`${COMMAND_LINE}\0`));
       if (options.workload) machine.run({ ns: 200_000n });
       booted = machine.snapshot();
       score = { steps: 0, agree: 0, crashes: 0, refused: 0, lines: 0, linesAgree: 0 };
@@ -232,7 +234,8 @@ for (const [title, options] of Object.entries(SITUATIONS))
       t.diagnostic(`${score.agree} of ${score.steps} steps agree`);
       t.diagnostic(`${score.refused} of ${score.crashes} crashes are refused`);
       t.diagnostic(`${score.linesAgree} of ${score.lines} steps print the same`);
-      assert.ok(score.agree > 690 && score.refused === score.crashes);
+      assert.equal(score.steps - score.agree, Object.keys(EXCEPTIONS).length);
+      assert.ok(score.steps > 690 && score.refused === score.crashes);
       assert.ok(score.linesAgree >= score.lines - 2);
     });
   });

@@ -226,6 +226,28 @@ describe("on Debian's Xen", { skip }, () => {
     });
   }
 
+  test("changes-data: whoever reads it sees the jump, so `danger` is the word", async () => {
+    const row = await judge("mut/l14_old_addr_data");
+    assert.deepEqual([row.verdict, row.code, row.reason], ["danger", 0, "changes-data"]);
+    assert.ok(!ids(row).includes("old-not-at-start"), "data has no function to miss the start of");
+    const machine = await createMachine({ image: IMAGE ?? "" });
+    // XENVER_commandline hands out the whole buffer, of which this payload patches an unused part.
+    const seen = (): string => {
+      const buffer = new Uint8Array(1024);
+      assert.equal(machine.hypercall("xen_version", [9n, buffer]).rax, 0n);
+      return Buffer.from(buffer.subarray(0x200, 0x205)).toString("hex");
+    };
+    const client = new LivepatchControl(machine);
+    client.upload("l14", payloads.read("mut/l14_old_addr_data.livepatch"));
+    assert.equal(seen(), "0000000000");
+    client.apply("l14");
+    assert.equal(client.wait("l14")?.state, "APPLIED");
+    assert.match(seen(), /^e9(?!00000000)/);
+    client.revert("l14");
+    client.wait("l14");
+    assert.equal(seen(), "0000000000");
+  });
+
   test("old-init: NOPs over what is freed after boot", async () => {
     const machine = await createMachine({ image: IMAGE ?? "" });
     const [start] = machine.symbols.find("__start_xen");

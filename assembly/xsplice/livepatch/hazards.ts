@@ -95,7 +95,10 @@ function look_at_new(p: Payload, f: Func, endbr: u32): void {
 function look_at_old(f: Func): void {
   const region = region_of(f.old_addr);
   if (region == REGION_INIT) note(HAZARD_OLD_INIT);
-  else if (region != REGION_TEXT) note(HAZARD_OLD_NOT_TEXT);
+  else if (region != REGION_TEXT) {
+    note(HAZARD_OLD_NOT_TEXT);
+    return; // no function, so neither its start nor its size
+  }
   const index = symbol_at(f.old_addr);
   if (index < 0) return;
   const s = symbol(<u32>index);
