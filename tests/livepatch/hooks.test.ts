@@ -4,12 +4,14 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { beforeEach, describe, test } from "node:test";
+import { before, beforeEach, describe, test } from "node:test";
+import fc from "fast-check";
 import * as abi from "../../host/abi.js";
 import { createMachine, type Machine } from "../../host/index.js";
 import { inRoot } from "../support/root.js";
 import { LivepatchClient } from "./client.js";
 import { findImage } from "./corpus.js";
+import { contents } from "./sections.js";
 
 const APPLY = abi.LIVEPATCH_ACTION_APPLY;
 const REVERT = abi.LIVEPATCH_ACTION_REVERT;
@@ -22,6 +24,7 @@ const read = (name: string): Uint8Array =>
 
 let machine: Machine;
 let client: LivepatchClient;
+let booted: Uint8Array;
 
 /** R, P and the state after an action has come to its end. */
 function act(cmd: number): { r: number; p: number; state: number } {
@@ -46,6 +49,7 @@ const count = (): number => Buffer.from(machine.read("boot_count", 4)).readUInt3
 async function boot(image?: string): Promise<void> {
   machine = await createMachine({ cpus: 2, ...(image ? { image } : {}) });
   client = new LivepatchClient(machine);
+  booted = machine.snapshot();
 }
 
 describe("a hook that would bring the hypervisor down leaves everything as it was", () => {
@@ -129,6 +133,63 @@ describe("a hook that would bring the hypervisor down leaves everything as it wa
     assert.equal(client.get("below").state, APPLIED);
     assert.deepEqual([...machine.read("xen_minor_version", 16)], patched);
     assert.equal(count(), booted);
+  });
+});
+
+describe("any code as a hook", () => {
+  before(() => boot());
+
+  /** A payload with a hook whose code is these bytes, cut to the room that there is. */
+  function withCode(kind: string, code: Uint8Array): Buffer {
+    const file = Buffer.from(read(`crash_${kind}`));
+    const text = contents(file, ".text.crash_hook");
+    text.set(code.subarray(0, text.length));
+    return file;
+  }
+
+  test("it is undone as a whole, or it has worked; the machine lives on", () => {
+    const before = machine.stateHash();
+    let [refused, applied] = [0, 0];
+    const code = fc.uint8Array({ minLength: 24, maxLength: 80 });
+    // What random bytes seldom are: stores around the hypervisor, and a way back.
+    const store = fc.tuple(
+      fc.constantFrom(0x05, 0x0d, 0x15),
+      fc.integer({ min: -0x20, max: 0x20 }),
+    );
+    const stores = fc.array(store, { minLength: 1, maxLength: 6 }).map((all) => {
+      const bytes = all.flatMap(([modrm, pages]) => {
+        const displacement = Buffer.alloc(4);
+        displacement.writeInt32LE(pages * 4096 + 128);
+        return [0x89, modrm, ...displacement]; // mov %reg,disp(%rip)
+      });
+      return Uint8Array.from([...bytes, 0x31, 0xc0, 0xc3]); // xor %eax,%eax; ret
+    });
+    fc.assert(
+      fc.property(
+        fc.constantFrom("load", "apply", "preapply"),
+        fc.oneof(code, stores),
+        (kind, one) => {
+          assert.equal(client.upload("p", withCode(kind, one)), 0);
+          const loaded = machine.stateHash();
+          const { r, p, state } = act(APPLY);
+          if (state === APPLIED) {
+            applied++;
+            machine.restore(booted);
+            return;
+          }
+          refused++;
+          assert.ok(r !== 0 || p !== 0);
+          if (reason().startsWith("xen-")) {
+            // All but the payload's own rc.
+            client.action("p", UNLOAD);
+            assert.equal(machine.stateHash(), before, reason());
+          } else machine.restore(booted);
+          assert.notEqual(loaded, before);
+        },
+      ),
+      { numRuns: 300 },
+    );
+    assert.ok(refused > 50 && applied > 10, `${refused} refused, ${applied} applied`);
   });
 });
 
