@@ -63,6 +63,7 @@ export function map_pages(root: usize, va: u64, off: usize, count: u32, perms: u
       prune(root, va + ((<u64>i) << PAGE_SHIFT));
       return false;
     }
+    bump_code(load<u64>(at)); // what was mapped here before
     store<u64>(at, (<u64>(off + ((<usize>i) << PAGE_SHIFT))) | (<u64>perms));
   }
   flush_tlb();

@@ -64,6 +64,16 @@ describe("code cache", () => {
     expect(cpu0().fault_error).toBe(0x10); // not present, fetch
   });
 
+  it("does not run code of a frame that another one has replaced", () => {
+    place(CODE_VA, "48 83 c0 01 eb fa"); // 1: add $1,%rax; jmp 1b
+    expect(run_cpu(cpu0(), 100)).toBe(STOP_BUDGET);
+    expect(cpu0().rax).toBe(50);
+    map(CODE_VA, 1, PERM_R | PERM_X);
+    place(CODE_VA, "48 83 e8 01 eb fa"); // sub $1,%rax
+    expect(run_cpu(cpu0(), 100)).toBe(STOP_BUDGET);
+    expect(cpu0().rax).toBe(0);
+  });
+
   it("goes on when the cache is full", () => {
     // A new version of the loop's body for every round fills the region several times over.
     place(CODE_VA, "48 83 c0 01 eb fa");
