@@ -13,7 +13,7 @@ import { write_entry_symbol } from "./hv/entry_page";
 import { used_end } from "./hv/frames";
 import { header } from "./hv/header";
 import { request_hotplug, drop_hotplug } from "./hv/hotplug";
-import { pend, pend_nmi, send_ipi } from "./hv/interrupt";
+import { enter_by_instruction, pend, pend_nmi, send_ipi } from "./hv/interrupt";
 import { make_hypercall } from "./hv/hypercall";
 import { write_cpu, write_info, write_symbol } from "./hv/info";
 import { handle_key, install_keyhandlers } from "./hv/keyhandler";
@@ -29,7 +29,8 @@ import { schedule_hash, step_cpu } from "./hv/step";
 import { stage, unstage } from "./hv/staging";
 import { state_hash } from "./hv/state_hash";
 import { find_symbols, match_at, symbol_at } from "./hv/symbols";
-import { install_port_out } from "./hv/x86/system";
+import { install_port_out } from "./hv/x86/port";
+import { install_vectors } from "./hv/x86/system";
 import { trace, trace_entry } from "./hv/x86/trace";
 import { install_icr } from "./hv/x86/msr";
 import { set_policy } from "./hv/xsm";
@@ -55,6 +56,7 @@ install_keyhandlers();
 install_port_out(take_port);
 install_xsplice();
 install_icr(send_ipi);
+install_vectors(enter_by_instruction);
 install_livepatch();
 
 /** Instructions in which every CPU must come by for one to go or to come. */

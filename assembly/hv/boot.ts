@@ -27,6 +27,7 @@ import { boot_domains, enter_domain } from "./domain";
 import { boot_entries } from "./entries";
 import { sort_image_extable } from "./extable_sort";
 import { free_frames, OWNER_FREE } from "./frames";
+import { boot_gdt } from "./gdt";
 import { boot_guests } from "./guest";
 import { check_workload } from "./guest_programs";
 import { HEADER_MAGIC, header, VERSION_MAX, VERSION_OFF } from "./header";
@@ -190,6 +191,7 @@ function build(boot: usize): i32 {
   if (rc == 0) rc = boot_payload_area(load<u64>(boot + BOOT_PAYLOAD_BASE));
   if (rc == 0) rc = boot_domains();
   if (rc == 0) rc = boot_current();
+  if (rc == 0) rc = boot_gdt();
   if (rc == 0) rc = boot_cpus();
   if (rc != 0) return rc;
   boot_version();

@@ -12,9 +12,11 @@ import { pend } from "./interrupt";
 import { refusal, refuse } from "./refusal";
 import { RFLAGS_IF, set_current } from "./smp";
 import { entry_rsp } from "./stack";
+import { LEGACY_SIZE } from "./x86/state";
 
 const REGISTERS: usize = 272;
-const XMM: usize = 256;
+/** XMM registers, and behind them the state of the x87 and MXCSR. */
+const XMM: usize = 256 + LEGACY_SIZE;
 const STATE: usize = offsetof<Cpu>("state");
 const WAITS: usize = offsetof<Cpu>("halted");
 // In the saved context.

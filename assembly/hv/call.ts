@@ -122,6 +122,7 @@ export function enter_function(cpu: Cpu, va: u64, flags: u64): void {
   cpu.rflags = RFLAGS_RESET | flags;
   cpu.rsp = rsp;
   cpu.cs = HYPERVISOR_CS;
+  cpu.ss = 0;
   store<u64>(peek_off(cpu.rsp), RETURN_VA);
   cpu.rip = va;
   cpu.user = 0;

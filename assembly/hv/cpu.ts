@@ -103,9 +103,17 @@ export class Cpu {
   @inline get xmm_off(): usize {
     return changetype<usize>(this) + 512;
   }
+  /** State of the x87 and MXCSR, 160 bytes, at 768 (x86/state.ts). */
+  @inline get legacy_off(): usize {
+    return changetype<usize>(this) + 768;
+  }
   /** The context of a borrowed CPU, at 1024. */
   @inline get saved_off(): usize {
     return changetype<usize>(this) + 1024;
+  }
+  /** System registers, 192 bytes, at 1856 (x86/state.ts). */
+  @inline get system_off(): usize {
+    return changetype<usize>(this) + 1856;
   }
 }
 if (offsetof<Cpu>("rip") != CPU_RIP) ERROR("Cpu.rip");

@@ -5,7 +5,7 @@
 // for each other; at the tail of the time rendezvous it is closed. NMIs are masked while a CPU
 // waits (RFC R223), and served when it goes on.
 
-import { GATE_GUEST_ENTRY } from "../abi";
+import { GATE_GUEST_ENTRY, VECTOR_NMI } from "../abi";
 import { Cpu, CPU_HYPERVISOR, CPU_OFFLINE, cpu_at } from "./cpu";
 import { entry_of_vector } from "./entries";
 import { GUARD_NMI_MASK, is_out } from "./guards";
@@ -156,4 +156,11 @@ export function deliver(cpu: Cpu): bool {
     cpu.interrupted = 1;
   }
   return enter(cpu, entry_of_vector(take_vector(cpu)));
+}
+
+/** INT n of hypervisor code: through the image's entry, NMIs not masked (SDM vol. 3, 6.7.1).
+ *  False: there is no such entry, or no room on the stack. */
+export function enter_by_instruction(cpu: Cpu, vector: u32): bool {
+  const entry_va = vector == <u32>VECTOR_NMI ? header().nmi_va : entry_of_vector(vector);
+  return entry_va != 0 && enter(cpu, entry_va);
 }

@@ -117,6 +117,8 @@ export const PER_CPU_VA: u64 = 0xffff830020000000;
  *  slot. */
 export const PRIVATE_VA: u64 = 0xffff830040000000;
 export const PRIVATE_STRIDE: u64 = 0x400000;
+/** The GDT begins here; only the page with Xen's own descriptors is mapped (hv/gdt.ts). */
+export const GDT_VA: u64 = 0xffff8300d0000000;
 /** The machine's own entries (hv/entry_page.ts): a page of code and two that it writes. */
 export const ENTRIES_VA: u64 = 0xffff8300e0000000;
 /** Never mapped: a function that returns here has returned to the machine. */

@@ -15,8 +15,8 @@ const TLB_MASK: u64 = TLB_ENTRIES - 1;
 const TLB_ARRAY: usize = TLB_ENTRIES * 16;
 
 // Page-fault error code (Intel SDM vol. 3, 4.7).
-const PF_PRESENT: u32 = 1;
-const PF_WRITE: u32 = 2;
+export const PF_PRESENT: u32 = 1;
+export const PF_WRITE: u32 = 2;
 const PF_USER: u32 = 4;
 const PF_FETCH: u32 = 16;
 
@@ -74,6 +74,13 @@ export function latch_fault(vector: u32, error: u32): void {
   fault_error = error;
   fault_va = 0;
   fault_is_address = false;
+}
+
+/** Latches the page fault of an access that the processor makes for itself (descriptors): at
+ *  privilege 0 whatever runs (SDM vol. 3, 4.6.1). */
+export function latch_implicit(va: u64, error: u32): void {
+  latch_fault(VECTOR_PF, error);
+  fault_va = va;
 }
 
 function latch_access(va: u64, access: u32, entry: u64): void {

@@ -6,6 +6,7 @@ import { REASON_NO_MEMORY, REASON_NO_SUCH_CPU } from "../reasons";
 import { Cpu, CPU_IDLE, CPU_OFFLINE, cpu_at } from "./cpu";
 import { vcpu_va } from "./current";
 import { alloc_frames, OWNER_IMAGE, pages_for } from "./frames";
+import { load_gdt } from "./gdt";
 import { header } from "./header";
 import { known_symbol } from "./image";
 import { CPU_SIZE, PER_CPU_VA } from "./layout";
@@ -15,17 +16,14 @@ import { NR_CPUS, PAGE_SHIFT } from "./param";
 import { refusal, refuse } from "./refusal";
 import { boot_stack, fill_cpu_info } from "./stack";
 import { NAME_OFF } from "./layout";
+import { reset_state } from "./x86/state";
 
 /** Bit 1 of rflags is always set (SDM vol. 1, 3.4.3); IF: interrupts on. */
 export const RFLAGS_RESET: u64 = 0x2;
 export const RFLAGS_IF: u64 = 0x200;
-/** Xen's selectors: 64-bit code of ring 0. */
+/** Xen's selectors: 64-bit code of ring 0, and what SYSCALL loads into SS. */
 export const HYPERVISOR_CS: u16 = 0xe008;
-/** PE, MP, ET, NE, WP, AM, PG; PAE, PGE, OSFXSR, OSXMMEXCPT; SCE, LME, LMA, NXE. (SDM vol. 3,
- *  2.5) */
-const CR0: u64 = 0x80050033;
-const CR4: u64 = 0x6a0;
-const EFER: u64 = 0xd01;
+export const HYPERVISOR_SS: u16 = 0xe010;
 const UNUSED_OFFSET: u64 = 0x8000000000000000;
 
 /** Stores a u64 of the image's data, when it is there. */
@@ -80,9 +78,8 @@ export function reset_cpu(id: u32): Cpu {
   cpu.domain = -1;
   cpu.rflags = RFLAGS_RESET | RFLAGS_IF;
   cpu.cs = HYPERVISOR_CS;
-  cpu.cr0 = CR0;
-  cpu.cr4 = CR4;
-  cpu.efer = EFER;
+  reset_state(cpu);
+  load_gdt(cpu);
   return cpu;
 }
 

@@ -27,7 +27,7 @@ import { header } from "./header";
 import { deliver, is_wanted } from "./interrupt";
 import { peek_off } from "./mem";
 import { arrive } from "./rendezvous";
-import { HYPERVISOR_CS, RFLAGS_IF } from "./smp";
+import { HYPERVISOR_CS, HYPERVISOR_SS, RFLAGS_IF } from "./smp";
 import { INFO_RIP } from "./stack";
 import { run_tasklets } from "./tasklet";
 import { run_cpu } from "./x86/run";
@@ -82,6 +82,7 @@ function enter_syscall(cpu: Cpu): void {
   cpu.rip = header().lstar_enter_va;
   cpu.rflags = cpu.rflags & ~(RFLAGS_IF | TF);
   cpu.cs = HYPERVISOR_CS;
+  cpu.ss = HYPERVISOR_SS;
   cpu.user = 0;
   cpu.state = CPU_HYPERVISOR;
 }

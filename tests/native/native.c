@@ -16,38 +16,63 @@ static const int greg_of[16] = {
 static ucontext_t home;
 static struct _libc_fpstate home_fp;
 static const struct state *start;
+static int stepped;
 static struct outcome *result;
+
+/* The frame says which components it holds; the kernel skips those that it believes untouched. */
+static void own(struct _libc_fpstate *fp)
+{
+    uint64_t present;
+    memcpy(&present, (char *)fp + 512, 8);
+    present |= 3;
+    memcpy((char *)fp + 512, &present, 8);
+}
 
 static void enter(int signal, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
+    struct _libc_fpstate *fp = uc->uc_mcontext.fpregs;
     (void)signal, (void)info;
     home = *uc;
-    home_fp = *uc->uc_mcontext.fpregs;
+    home_fp = *fp;
     for (int i = 0; i < 16; i++) {
         uc->uc_mcontext.gregs[greg_of[i]] = (greg_t)start->regs[i];
-        memcpy(&uc->uc_mcontext.fpregs->_xmm[i], start->xmm[i], 16);
+        memcpy(&fp->_xmm[i], start->xmm[i], 16);
     }
+    fp->cwd = start->fcw;
+    fp->swd = start->fsw;
+    fp->ftw = fp->fop = 0;
+    fp->rip = fp->rdp = 0;
+    fp->mxcsr = start->mxcsr;
+    memset(fp->_st, 0, sizeof fp->_st);
+    own(fp);
     uc->uc_mcontext.gregs[REG_RIP] = (greg_t)start->rip;
-    uc->uc_mcontext.gregs[REG_EFL] = (greg_t)(start->flags | 0x202);
+    uc->uc_mcontext.gregs[REG_EFL] = (greg_t)(start->flags | 0x202 | (stepped ? FLAG_TF : 0));
 }
 
 static void leave(int signal, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
     greg_t *gregs = uc->uc_mcontext.gregs;
+    struct _libc_fpstate *fp = uc->uc_mcontext.fpregs;
     (void)signal, (void)info;
+    __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%gs, %2"
+                     : "=m"(result->after.ds), "=m"(result->after.es), "=m"(result->after.gs));
     for (int i = 0; i < 16; i++) {
         result->after.regs[i] = (uint64_t)gregs[greg_of[i]];
-        memcpy(result->after.xmm[i], &uc->uc_mcontext.fpregs->_xmm[i], 16);
+        memcpy(result->after.xmm[i], &fp->_xmm[i], 16);
     }
+    result->after.fcw = fp->cwd;
+    result->after.fsw = fp->swd;
+    result->after.mxcsr = fp->mxcsr;
     result->trap = (int)gregs[REG_TRAPNO];
     result->error = (uint32_t)gregs[REG_ERR];
     result->fault_va = (uint64_t)gregs[REG_CR2];
     result->after.rip = (uint64_t)gregs[REG_RIP] - (result->trap == 3 ? 1 : 0);
     result->after.flags = (uint64_t)gregs[REG_EFL] & FLAG_MASK;
     memcpy(gregs, home.uc_mcontext.gregs, sizeof home.uc_mcontext.gregs);
-    memcpy(uc->uc_mcontext.fpregs->_xmm, home_fp._xmm, sizeof home_fp._xmm);
+    *fp = home_fp;
+    own(fp);
 }
 
 static void *map(uint32_t va, size_t size)
@@ -83,7 +108,9 @@ void native_run(const struct row *row, const struct state *before, struct outcom
     memset(code, 0xcc, 4096);
     memcpy(code + row->at, row->code, row->len);
     mprotect(code, 4096, PROT_READ | PROT_EXEC);
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%gs" : : "r"(0));
     start = before;
+    stepped = row->stepped;
     result = out;
     raise(SIGUSR1);
     memcpy(out->after.memory, data, sizeof out->after.memory);

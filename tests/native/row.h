@@ -12,13 +12,18 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 #define CODE_VA 0x20000000u    /* one page of int3, then nothing */
 #define FLAG_MASK 0xcd5u       /* CF PF AF ZF SF DF OF */
 #define FLAG_DF 0x400u
-#define MAX_OVERRIDES 6
+#define FLAG_TF 0x100u
+#define MAX_OVERRIDES 8
+#define MAX_POKES 12
 
 struct state {
     uint64_t regs[16];
     uint64_t rip;
     uint64_t flags;
     uint64_t xmm[16][2];
+    uint16_t ds, es, gs;
+    uint16_t fcw, fsw;
+    uint32_t mxcsr;
     uint8_t memory[DATA_SIZE + READONLY_SIZE];
 };
 
@@ -33,10 +38,16 @@ struct row {
     uint16_t defined;       /* flags that the manual defines */
     uint8_t vectors;        /* XMM registers take part */
     uint8_t directed;       /* DF of the seed counts */
+    uint8_t stepped;        /* starts with TF */
+    uint8_t x87;            /* control and status words of the seed, and its MXCSR */
+    uint8_t many;           /* accesses in no given order: of a page fault the address is not defined */
+    uint8_t partial;        /* several writes, of which a processor may have done some when it faults */
+    uint8_t has_area;       /* of FXSAVE or XSAVE, at: */
+    uint16_t area;
     int overrides;
     struct override over[MAX_OVERRIDES];
     int pokes;
-    struct poke poke[2];
+    struct poke poke[MAX_POKES];
 };
 
 struct outcome {

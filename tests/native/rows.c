@@ -6,7 +6,7 @@ static uint32_t seed_now, draws;
 static uint32_t draw(uint32_t below) { return mix(seed_now, 1000 + draws++) % below; }
 static uint32_t draw32(void) { return mix(seed_now, 1000 + draws++); }
 
-const char *template_name(int t) { return templates[t].name; }
+const char *template_name(int t) { return t < TEMPLATES ? templates[t].name : plain[t - TEMPLATES].name; }
 
 static void override(struct row *row, int reg, uint64_t value)
 {
@@ -33,6 +33,7 @@ static uint32_t target(const struct template *t)
     else if (kind == 4) at = (uint32_t)-1 - draw(40);            /* in front, or half in front */
     else at = 0x20 + draw(0x1f00);
     if ((t->flags & (ALIGNED | PAIR)) && draw(8)) at &= ~15u;
+    if (t->flags & AREA && draw(12)) at &= t->flags & HEADER ? ~63u : ~15u;
     return DATA_VA + at;
 }
 
@@ -49,6 +50,7 @@ static int memory_form(const struct template *t, struct row *row, struct code *c
     uint64_t high = addr32 ? (uint64_t)draw32() << 32 : 0;
     uint32_t disp = 0;
     if ((t->flags & STACK) && base == RSP) base = RBX;
+    if ((t->flags & AREA) && (base == RAX || base == RDX)) base = RBX; /* they choose components */
     if (form == 0) {                                             /* RIP-relative */
         put(c, (uint32_t)((reg & 7) << 3 | 5), 1);
         c->rip_at = c->len;
@@ -57,7 +59,7 @@ static int memory_form(const struct template *t, struct row *row, struct code *c
         return 0;
     }
     if (form == 1) {                                             /* absolute, or index only */
-        if (index == RSP || (t->flags & DIVIDE)) index = RSP;    /* none */
+        if (t->flags & (DIVIDE | AREA)) index = RSP;             /* none */
         uint64_t n = draw(16);
         if (index != RSP) override(row, index, high | n);
         put(c, (uint32_t)((reg & 7) << 3 | 4), 1);
@@ -71,7 +73,7 @@ static int memory_form(const struct template *t, struct row *row, struct code *c
     else if (mod == 2) disp = draw32() & 0x7ffff;
     int with_sib = form >= 4 || (base & 7) == 4;
     uint64_t offset = (uint64_t)(int64_t)(int32_t)disp;
-    if (form >= 4 && index != base && index != RSP && !(t->flags & (DIVIDE | COMPARE | PAIR)))
+    if (form >= 4 && index != base && index != RSP && !(t->flags & (DIVIDE | COMPARE | PAIR | AREA)))
         offset += register_now(row, index) << scale;
     else index = RSP;
     override(row, base, addr32 ? ((va - offset) & 0xffffffff) | high : va - offset);
@@ -93,6 +95,72 @@ static void shift_defined(struct row *row, const struct template *t, int bits, u
     if ((t->flags & DOUBLE) && count > (uint32_t)bits) row->len = 0;
 }
 
+static void poke(struct row *row, uint64_t va, uint64_t value)
+{
+    if (va >= DATA_VA && va + 8 <= DATA_VA + DATA_SIZE && row->pokes < MAX_POKES)
+        row->poke[row->pokes++] = (struct poke){ (uint16_t)(va - DATA_VA), value };
+}
+
+/* Selectors as Linux has them: null, the ring's own, the kernel's, an LDT that is not there, and beyond. */
+static uint16_t selector(void)
+{
+    static const uint16_t all[] = { 0, 3, 0x2b, 0x28, 0x33, 0x30, 0x23, 0x10, 0x18, 8, 0xb, 7, 0x2f, 0xfff8 };
+    return all[draw(sizeof all / sizeof *all)];
+}
+static uint16_t code_selector(void)
+{
+    static const uint16_t all[] = { 0, 0x30, 0x2b, 0x10, 0x13, 0x37, 0xfffb, 0x18 };
+    return draw(4) ? 0x33 : all[draw(sizeof all / sizeof *all)];
+}
+
+/* What a return to a selector finds on the stack. */
+static void frame(struct row *row, const struct template *t, int bits)
+{
+    uint64_t rsp = register_now(row, RSP), size = (uint64_t)bits / 8;
+    uint64_t word[5] = { CODE_VA + draw(0x700), code_selector(), (draw32() & FLAG_MASK) | 0x202,
+                         DATA_VA + 0x800 + draw(0x800), draw(4) ? 0x2b : selector() };
+    uint64_t at[5];
+    if (draw(12) == 0) {
+        word[0] = 0x800000000000;
+        word[1] = 0x33;                                          /* one fault at a time */
+        word[4] = 0x2b;
+    }
+    /* Narrow words overlap as pokes of eight bytes: from the top. */
+    for (int i = t->opcode == 0xcf ? 4 : 1; i >= 0; i--) {
+        at[i] = rsp + (uint64_t)i * size;
+        uint64_t above = 0;
+        for (int j = 1; i + j < 5 && (uint64_t)j * size < 8; j++) above |= word[i + j] << (8 * size * (uint64_t)j);
+        poke(row, at[i], size == 8 ? word[i] : (word[i] & ((1ull << (8 * size)) - 1)) | above);
+    }
+}
+
+/* The area of FXRSTOR and XRSTOR: mostly one that can be loaded. */
+static void area(struct row *row, const struct template *t, uint32_t va)
+{
+    row->has_area = 1;
+    row->area = (uint16_t)(va - DATA_VA);
+    override(row, RAX, draw(4));
+    override(row, RDX, 0);
+    if (draw(8)) poke(row, va + 24, (draw32() & 0xffff) | (draw(8) ? 0 : 0x100000));
+    if (!(t->flags & HEADER)) return;
+    uint64_t format = draw(3) ? 0 : 1ull << 63 | draw(4);
+    poke(row, va + 512, draw(6) ? draw(4) & (format ? format : 3) : draw(4) | (draw(2) ? 1ull << 62 : 0));
+    poke(row, va + 520, format);
+    if (draw(6)) for (uint32_t i = 528; i < 576; i += 8) poke(row, va + i, 0);
+}
+
+static void selectors(struct row *row, const struct template *t, int bits, int is_reg, int rm, uint32_t va)
+{
+    uint64_t rest = (uint64_t)draw32() << 16, size = (uint64_t)bits / 8;
+    if (t->flags & FAR) {
+        uint64_t to = t->flags & SELECTOR ? draw32() : CODE_VA + draw(0x700);
+        uint16_t which = t->flags & SELECTOR ? selector() : code_selector();
+        poke(row, va, (to & ((1ull << (8 * size)) - 1)) | (uint64_t)which << (8 * size));
+    } else if (t->opcode == 0xa9 && t->map == 1) poke(row, register_now(row, RSP), selector() | rest);
+    else if (is_reg) override(row, rm, selector() | rest);
+    else poke(row, va, selector() | rest);
+}
+
 static void prepare(struct row *row, const struct template *t, int bits, uint32_t va)
 {
     static struct state state;
@@ -108,7 +176,8 @@ static void prepare(struct row *row, const struct template *t, int bits, uint32_
         override(row, RAX, low);
         if (t->flags & PAIR) override(row, RDX, high);
     }
-    if (t->flags & STACK && draw(12) == 0)
+    /* Narrow frames are read with more bytes than they have. */
+    if (t->flags & STACK && draw(12) == 0 && !(t->flags & FRAME && bits < 64))
         override(row, RSP, draw(2) ? DATA_VA + draw(9) : DATA_VA + DATA_SIZE + READONLY_SIZE - draw(9));
     if (t->flags & LOOPS) override(row, RCX, draw(3) ? draw(3) : (uint64_t)1 << 32);
     if (t->flags & POPF) {
@@ -123,7 +192,10 @@ static void prepare(struct row *row, const struct template *t, int bits, uint32_
         if (at >= DATA_VA && at + 8 <= DATA_VA + DATA_SIZE)
             row->poke[row->pokes++] = (struct poke){ (uint16_t)(at - DATA_VA), where };
     }
-    if (t->opcode == 0xc9 && t->map == 0) override(row, RBP, DATA_VA + draw(0x1f00));
+    if ((t->opcode == 0xc9 || (t->opcode == 0xc8 && draw(4))) && t->map == 0)
+        override(row, RBP, draw(8) ? DATA_VA + 0x100 + draw(0x1e00) : DATA_VA + draw(0x100));
+    if (t->flags & FRAME) frame(row, t, bits);
+    if (t->flags & AREA) area(row, t, va);
 }
 
 static void string_operands(struct row *row, struct code *c, const struct template *t)
@@ -139,18 +211,75 @@ static void string_operands(struct row *row, struct code *c, const struct templa
     }
 }
 
-int make_row(int number, uint32_t seed, struct row *row)
+/* The prefix of VEX: R, X and B of `rex`, inverted; the second source. */
+static void put_vex(struct code *c, const struct template *t, int rex)
 {
-    const struct template *t = &templates[number];
-    struct code c = { .rip_at = 0 }, operand = { .rip_at = 0 };
-    if (number >= TEMPLATES) return 0;
+    int pp = t->prefix == 0x66 ? 1 : t->prefix == 0xf3 ? 2 : t->prefix == 0xf2 ? 3 : 0;
+    int source = t->map == 3 ? 0 : (int)draw(16);
+    put(c, 0xc4, 1);
+    put(c, (uint32_t)((~rex & 7) << 5 | t->map), 1);
+    put(c, (uint32_t)((rex & 8) << 4 | (~source & 15) << 3 | pp), 1);
+    put(c, (uint32_t)t->opcode, 1);
+}
+
+static void begin_row(struct row *row, uint32_t seed)
+{
     memset(row, 0, sizeof *row);
     seed_now = seed;
     draws = 0;
     row->seed = seed;
+    row->at = (uint16_t)(0x800 + draw(64));
+}
+
+static int plain_row(int number, uint32_t seed, struct row *row)
+{
+    if (number >= PLAIN) return 0;
+    begin_row(row, seed);
+    row->defined = ALL;
+    row->x87 = (plain[number].flags & X87) != 0;
+    row->stepped = !(plain[number].flags & NO_STEP) && draw(6) == 0;
+    row->len = plain[number].len;
+    memcpy(row->code, plain[number].bytes, row->len);
+    return 1;
+}
+
+static void put_immediate(struct row *row, struct code *c, const struct template *t, int width, uint32_t imm)
+{
+    if (t->imm == IMM8 || t->imm == REL8 || (t->imm == IMMZ && width == 0)) put(c, imm, 1);
+    else if (t->imm == IMM16) {
+        put(c, imm & 0xff, 2);
+        if (t->opcode != 0xc8) return;
+        uint32_t levels = draw(2) ? 0 : draw(2) ? draw(4) : draw(256);
+        row->partial = 1;
+        put(c, levels, 1);
+    } else if (t->imm == REL32) put(c, draw(0x1000) - 0x900, 4);
+    else if (t->imm == IMMZ || (t->imm == IMMV && width < 3)) put(c, imm, width == 1 ? 2 : 4);
+    else if (t->imm == IMMV) { put(c, imm, 4); put(c, draw32(), 4); }
+}
+
+/* Jumps to itself, for ever, and calls of the kernel. */
+static int is_unfit(const struct code *c, const struct template *t)
+{
+    if (c->len > 15) return 1;
+    if (t->opcode == 0xcd && t->map == 0) return c->bytes[c->len - 1] == 0x80;
+    if (t->imm != REL8 && t->imm != REL32) return 0;
+    int32_t relative = (int8_t)c->bytes[c->len - 1];
+    if (t->imm == REL32) memcpy(&relative, c->bytes + c->len - 4, 4);
+    return relative < 0 && relative >= -c->len;
+}
+
+int make_row(int number, uint32_t seed, struct row *row)
+{
+    if (number >= TEMPLATES) return plain_row(number - TEMPLATES, seed, row);
+    const struct template *t = &templates[number];
+    struct code c = { .rip_at = 0 }, operand = { .rip_at = 0 };
+    begin_row(row, seed);
     row->defined = (uint16_t)t->defined;
     row->vectors = (t->flags & XMM) != 0;
-    row->at = (uint16_t)(0x800 + draw(64));
+    row->x87 = (t->flags & X87) != 0;
+    row->stepped = !(t->flags & NO_STEP) && draw(16) == 0;
+    row->many = (t->flags & (AREA | FRAME)) != 0;
+    row->partial = t->flags & FAR && t->flags & STACK;
     int width;
     do width = (int)draw(4); while (!(t->widths >> width & 1));
     int bits = 8 << width, rex = 0, rex_there = (int)draw(4) == 0;
@@ -178,33 +307,28 @@ int make_row(int number, uint32_t seed, struct row *row)
     if (width == 1) put(&c, 0x66, 1);
     if (addr32) put(&c, 0x67, 1);
     if (t->flags & STRING) string_operands(row, &c, t);
-    if (t->prefix) put(&c, (uint32_t)t->prefix, 1);
     if (width == 3 && !(t->flags & DEFAULT64)) rex |= 8;
-    if (rex || rex_there) put(&c, (uint32_t)(0x40 | rex), 1);
-    if (t->map) put(&c, 0x0f, 1);
-    if (t->map == 2) put(&c, 0x38, 1);
-    put(&c, (uint32_t)opcode, 1);
+    if (t->flags & VEX) put_vex(&c, t, rex);
+    else {
+        if (t->prefix) put(&c, (uint32_t)t->prefix, 1);
+        if (rex || rex_there) put(&c, (uint32_t)(0x40 | rex), 1);
+        if (t->map) put(&c, 0x0f, 1);
+        if (t->map == 2) put(&c, 0x38, 1);
+        put(&c, (uint32_t)opcode, 1);
+    }
     int operand_at = c.len;
     memcpy(c.bytes + c.len, operand.bytes, (size_t)operand.len);
     c.len += operand.len;
-    if (t->imm == IMM8 || t->imm == REL8 || (t->imm == IMMZ && width == 0)) put(&c, imm, 1);
-    else if (t->imm == IMM16) { put(&c, imm & 0xff, 2); if (t->opcode == 0xc8) put(&c, 0, 1); }
-    else if (t->imm == REL32) put(&c, draw(0x1000) - 0x900, 4);
-    else if (t->imm == IMMZ || (t->imm == IMMV && width < 3)) put(&c, imm, width == 1 ? 2 : 4);
-    else if (t->imm == IMMV) { put(&c, imm, 4); put(&c, draw32(), 4); }
+    put_immediate(row, &c, t, width, imm);
     if (operand.rip_at) {
         uint32_t next = CODE_VA + row->at + (uint32_t)c.len, disp = operand.rip_target - next;
         memcpy(c.bytes + operand_at + operand.rip_at, &disp, 4);
     }
-    if (c.len > 15) return -1;
-    if (t->imm == REL8 || t->imm == REL32) {                     /* not to itself, for ever */
-        int32_t relative = (int8_t)c.bytes[c.len - 1];
-        if (t->imm == REL32) memcpy(&relative, c.bytes + c.len - 4, 4);
-        if (relative < 0 && relative >= -c.len) return -1;
-    }
+    if (is_unfit(&c, t)) return -1;
     memcpy(row->code, c.bytes, (size_t)c.len);
     row->len = (uint8_t)c.len;
     prepare(row, t, bits, va);
+    if (t->flags & (SELECTOR | FAR)) selectors(row, t, bits, is_reg, rm, va);
     if (t->flags & (SHIFT | DOUBLE)) shift_defined(row, t, bits, imm & 0xff);
     return row->len ? 1 : -1;
 }

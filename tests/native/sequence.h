@@ -6,7 +6,6 @@
 /* The same in the replay (sequences.ts). */
 #define SEQUENCE_VA 0x30000000u     /* two pages of int3, then nothing */
 #define SEQUENCE_SIZE 0x2000u
-#define FLAG_TF 0x100u
 #define FS_BASE (DATA_VA + 0x300u)
 #define GS_BASE (DATA_VA + 0x1100u)
 

@@ -94,7 +94,8 @@ export class SequenceBench {
     compare("vector", fault.vector, vector);
     if (vector !== VECTOR_BP) compare("error", fault.error, sequence.error);
     compare("fault va", vector === 14 ? fault.va : 0n, sequence.faultVa);
-    compare("rip", machine.get(RIP), after.rip);
+    // A breakpoint is a trap: RIP is behind it.
+    compare("rip", machine.get(RIP) - (vector === VECTOR_BP ? 1n : 0n), after.rip);
     const flags = Number(machine.get(RFLAGS)) & FLAG_MASK & defined;
     compare("flags", flags, after.flags & defined);
     for (let i = 0; i < 16; i++) compare(NAMES[i] ?? "", machine.get(i), after.regs[i] ?? 0n);

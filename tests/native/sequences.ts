@@ -31,7 +31,7 @@ export interface Sequence {
 }
 
 function sequenceState(seed: number, at: number): State {
-  const state = seedState(seed, at, false);
+  const state = seedState(seed, at, 0);
   state.rip = SEQUENCE_VA + BigInt(at);
   for (let i = 0; i < 16; i++) {
     if (i === RSP || mix(seed, 300 + i) % 3 !== 0) continue;

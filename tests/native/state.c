@@ -41,6 +41,16 @@ void initial_state(const struct row *row, struct state *state)
     state->flags = mix(row->seed, 8) & FLAG_MASK;
     if (!row->directed) state->flags &= ~(uint64_t)FLAG_DF;
     state->rip = CODE_VA + row->at;
+    state->ds = state->es = state->gs = 0;
+    state->fcw = 0x37f;
+    state->fsw = 0;
+    state->mxcsr = 0x1f80;
+    if (row->x87) {
+        state->fcw = (uint16_t)((mix(row->seed, 9) & 0x1f3f) | 0x40);
+        state->fsw = (uint16_t)(mix(row->seed, 10) & 0x7f7f);
+        if (state->fsw & ~state->fcw & 0x3f) state->fsw |= 0x8080;
+        state->mxcsr = mix(row->seed, 11) & 0xffff;
+    }
     for (uint32_t i = 0; i < sizeof state->memory; i += 4) {
         uint32_t word = mix(0, 5000 + i / 4);
         memcpy(state->memory + i, &word, 4);

@@ -9,7 +9,8 @@ enum {
     LOCKABLE = 1, NO_REG = 2, NO_MEM = 4, IN_OPCODE = 8, NO_MODRM = 16, DEFAULT64 = 32, XMM = 64,
     ALIGNED = 128, STACK = 256, SHIFT = 512, DIVIDE = 1024, COMPARE = 2048, STRING = 4096,
     SOURCE8 = 8192, SOURCE16 = 16384, DOUBLE = 32768, TARGET = 65536, BITS = 131072, SCAN = 262144,
-    POPF = 524288, LOOPS = 1048576, XMM_REG = 2097152, XMM_RM = 4194304, PAIR = 8388608,
+    POPF = 524288, LOOPS = 1048576, X87 = 2097152, VEX = 4194304, PAIR = 8388608,
+    SELECTOR = 1 << 24, FAR = 1 << 25, FRAME = 1 << 26, AREA = 1 << 27, NO_STEP = 1 << 28, HEADER = 1 << 29,
 };
 #define ALL 0xcd5
 #define NO_AF (ALL & ~0x10)
@@ -18,10 +19,12 @@ enum {
 #define ONLY_ZF (0x040 | FLAG_DF)
 #define CF_ZF (0x041 | FLAG_DF)
 #define NONE FLAG_DF
+#define BMI_FLAGS (0x8c1 | FLAG_DF)
+#define BEXTR_FLAGS (0x841 | FLAG_DF)
 
 struct template {
     const char *name;
-    int map;               /* 0: one byte, 1: 0F, 2: 0F 38 */
+    int map;               /* 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A */
     int prefix;            /* mandatory prefix */
     int opcode;            /* of the widths above 8; 8-bit is opcode - 1 where W8 is there too */
     int digit;             /* ModRM.reg, -1: a register */
@@ -47,6 +50,7 @@ struct template {
     { "setcc", 1, 0, 0x90 + c, -1, W8, NO_IMM, ALL, 0 }, \
     { "cmovcc", 1, 0, 0x40 + c, -1, WV, NO_IMM, ALL, 0 }
 #define P(n, p, o) { n, 1, p, o, -1, W32, NO_IMM, ALL, XMM | ALIGNED }
+#define V(n, m, p, o, g, i, d) { n, m, p, o, g, W32 | W64, i, d, VEX }
 #define PS(n, o, o2, g) P(n, 0x66, o), { n, 1, 0x66, o2, g, W32, IMM8, ALL, XMM | NO_MEM }
 
 static const struct template templates[] = {
@@ -85,7 +89,8 @@ static const struct template templates[] = {
     { "push", 0, 0, 0xff, 6, W16 | W64, NO_IMM, ALL, DEFAULT64 | STACK }, { "pop", 0, 0, 0x8f, 0, W16 | W64, NO_IMM, ALL, DEFAULT64 | STACK },
     { "push", 0, 0, 0x68, -1, W16 | W64, IMMZ, ALL, NO_MODRM | DEFAULT64 | STACK }, { "push", 0, 0, 0x6a, -1, W64, IMM8, ALL, NO_MODRM | DEFAULT64 | STACK },
     { "pushf", 0, 0, 0x9c, -1, W16 | W64, NO_IMM, ALL, NO_MODRM | DEFAULT64 | STACK }, { "popf", 0, 0, 0x9d, -1, W16 | W64, NO_IMM, ALL, NO_MODRM | DEFAULT64 | STACK | POPF },
-    { "leave", 0, 0, 0xc9, -1, W64, NO_IMM, ALL, NO_MODRM | DEFAULT64 | STACK }, { "enter", 0, 0, 0xc8, -1, W64, IMM16, ALL, NO_MODRM | DEFAULT64 | STACK },
+    { "leave", 0, 0, 0xc9, -1, W16 | W64, NO_IMM, ALL, NO_MODRM | DEFAULT64 | STACK },
+    { "enter", 0, 0, 0xc8, -1, W16 | W64, IMM16, ALL, NO_MODRM | DEFAULT64 | STACK }, { "enter", 0, 0, 0xc8, -1, W16 | W64, IMM16, ALL, NO_MODRM | DEFAULT64 | STACK },
     { "call", 0, 0, 0xe8, -1, W32, REL32, ALL, NO_MODRM | STACK }, { "jmp", 0, 0, 0xe9, -1, W32, REL32, ALL, NO_MODRM },
     { "jmp", 0, 0, 0xeb, -1, W32, REL8, ALL, NO_MODRM }, { "ret", 0, 0, 0xc3, -1, W64, NO_IMM, ALL, NO_MODRM | DEFAULT64 | STACK | TARGET },
     { "ret", 0, 0, 0xc2, -1, W64, IMM16, ALL, NO_MODRM | DEFAULT64 | STACK | TARGET },
@@ -136,6 +141,72 @@ static const struct template templates[] = {
     P("pmaxsw", 0x66, 0xee), P("pxor", 0x66, 0xef), P("pmuludq", 0x66, 0xf4), P("pmaddwd", 0x66, 0xf5),
     P("psadbw", 0x66, 0xf6), P("psubb", 0x66, 0xf8), P("psubw", 0x66, 0xf9), P("psubd", 0x66, 0xfa),
     P("psubq", 0x66, 0xfb), P("paddb", 0x66, 0xfc), P("paddw", 0x66, 0xfd), P("paddd", 0x66, 0xfe),
+    /* BMI1, BMI2, ADX */
+    V("andn", 2, 0, 0xf2, -1, NO_IMM, BMI_FLAGS), V("bextr", 2, 0, 0xf7, -1, NO_IMM, BEXTR_FLAGS),
+    V("blsr", 2, 0, 0xf3, 1, NO_IMM, BMI_FLAGS), V("blsmsk", 2, 0, 0xf3, 2, NO_IMM, BMI_FLAGS),
+    V("blsi", 2, 0, 0xf3, 3, NO_IMM, BMI_FLAGS), V("bzhi", 2, 0, 0xf5, -1, NO_IMM, BMI_FLAGS),
+    V("pdep", 2, 0xf2, 0xf5, -1, NO_IMM, ALL), V("pext", 2, 0xf3, 0xf5, -1, NO_IMM, ALL),
+    V("mulx", 2, 0xf2, 0xf6, -1, NO_IMM, ALL), V("rorx", 3, 0xf2, 0xf0, -1, IMM8, ALL),
+    V("shlx", 2, 0x66, 0xf7, -1, NO_IMM, ALL), V("sarx", 2, 0xf3, 0xf7, -1, NO_IMM, ALL),
+    V("shrx", 2, 0xf2, 0xf7, -1, NO_IMM, ALL),
+    { "adcx", 2, 0x66, 0xf6, -1, W32 | W64, NO_IMM, ALL, 0 }, { "adox", 2, 0xf3, 0xf6, -1, W32 | W64, NO_IMM, ALL, 0 },
+    /* Segments */
+    { "mov sreg", 0, 0, 0x8c, 0, WV, NO_IMM, ALL, 0 }, { "mov sreg", 0, 0, 0x8c, 1, WV, NO_IMM, ALL, 0 },
+    { "mov sreg", 0, 0, 0x8c, 2, WV, NO_IMM, ALL, 0 }, { "mov sreg", 0, 0, 0x8c, 4, WV, NO_IMM, ALL, 0 },
+    { "mov sreg", 0, 0, 0x8c, 6, WV, NO_IMM, ALL, 0 },
+    { "mov sreg", 0, 0, 0x8e, 0, WV, NO_IMM, ALL, SELECTOR }, { "mov sreg", 0, 0, 0x8e, 1, WV, NO_IMM, ALL, SELECTOR },
+    { "mov sreg", 0, 0, 0x8e, 2, WV, NO_IMM, ALL, SELECTOR | NO_STEP }, { "mov sreg", 0, 0, 0x8e, 3, WV, NO_IMM, ALL, SELECTOR },
+    { "mov sreg", 0, 0, 0x8e, 5, WV, NO_IMM, ALL, SELECTOR }, { "mov sreg", 0, 0, 0x8e, 7, WV, NO_IMM, ALL, SELECTOR },
+    { "push sreg", 1, 0, 0xa0, -1, W16 | W64, NO_IMM, ALL, NO_MODRM | DEFAULT64 | STACK },
+    { "push sreg", 1, 0, 0xa8, -1, W16 | W64, NO_IMM, ALL, NO_MODRM | DEFAULT64 | STACK },
+    { "pop sreg", 1, 0, 0xa9, -1, W16 | W64, NO_IMM, ALL, NO_MODRM | DEFAULT64 | STACK | SELECTOR },
+    { "lss", 1, 0, 0xb2, -1, W16 | W32, NO_IMM, ALL, NO_REG | FAR | SELECTOR | NO_STEP },
+    { "lgs", 1, 0, 0xb5, -1, W16 | W32, NO_IMM, ALL, NO_REG | FAR | SELECTOR },
+    { "lar", 1, 0, 0x02, -1, WV, NO_IMM, ALL, SELECTOR }, { "lsl", 1, 0, 0x03, -1, WV, NO_IMM, ALL, SELECTOR },
+    { "verr", 1, 0, 0x00, 4, W32, NO_IMM, ALL, SELECTOR }, { "verw", 1, 0, 0x00, 5, W32, NO_IMM, ALL, SELECTOR },
+    { "retf", 0, 0, 0xcb, -1, WV, NO_IMM, ALL, NO_MODRM | STACK | FRAME }, { "retf", 0, 0, 0xca, -1, WV, IMM16, ALL, NO_MODRM | STACK | FRAME },
+    { "iret", 0, 0, 0xcf, -1, WV, NO_IMM, ALL, NO_MODRM | STACK | FRAME | NO_STEP },
+    { "iretq", 0, 0, 0xcf, -1, W64, NO_IMM, ALL, NO_MODRM | STACK | FRAME | NO_STEP },
+    { "callf", 0, 0, 0xff, 3, W16 | W32, NO_IMM, ALL, NO_REG | STACK | FAR }, { "jmpf", 0, 0, 0xff, 5, W16 | W32, NO_IMM, ALL, NO_REG | FAR },
+    /* What ring 3 is refused, and hints */
+    { "int", 0, 0, 0xcd, -1, W32, IMM8, ALL, NO_MODRM | NO_STEP },
+    { "ins", 0, 0, 0x6d, -1, WB, NO_IMM, ALL, NO_MODRM | STRING }, { "outs", 0, 0, 0x6f, -1, WB, NO_IMM, ALL, NO_MODRM | STRING },
+    { "in", 0, 0, 0xed, -1, WB, NO_IMM, ALL, NO_MODRM }, { "out", 0, 0, 0xe7, -1, WB, IMM8, ALL, NO_MODRM },
+    { "lgdt", 1, 0, 0x01, 2, W32, NO_IMM, ALL, NO_REG }, { "lidt", 1, 0, 0x01, 3, W32, NO_IMM, ALL, NO_REG },
+    { "lmsw", 1, 0, 0x01, 6, W32, NO_IMM, ALL, 0 }, { "invlpg", 1, 0, 0x01, 7, W32, NO_IMM, ALL, NO_REG },
+    { "lldt", 1, 0, 0x00, 2, W32, NO_IMM, ALL, 0 }, { "ltr", 1, 0, 0x00, 3, W32, NO_IMM, ALL, 0 },
+    { "invpcid", 2, 0x66, 0x82, -1, W32, NO_IMM, ALL, NO_REG }, { "xrstors", 1, 0, 0xc7, 3, W64, NO_IMM, ALL, NO_REG },
+    { "xsaves", 1, 0, 0xc7, 5, W64, NO_IMM, ALL, NO_REG }, { "ud1", 1, 0, 0xb9, -1, W32, NO_IMM, ALL, 0 },
+    { "clflush", 1, 0, 0xae, 7, W32, NO_IMM, ALL, NO_REG }, { "clflushopt", 1, 0x66, 0xae, 7, W32, NO_IMM, ALL, NO_REG },
+    { "clwb", 1, 0x66, 0xae, 6, W32, NO_IMM, ALL, NO_REG }, { "prefetch", 1, 0, 0x18, 1, W32, NO_IMM, ALL, NO_REG },
+    { "prefetchw", 1, 0, 0x0d, 1, W32, NO_IMM, ALL, NO_REG },
+    /* State of x87 and SSE */
+    { "ldmxcsr", 1, 0, 0xae, 2, W32, NO_IMM, ALL, NO_REG | X87 }, { "stmxcsr", 1, 0, 0xae, 3, W32, NO_IMM, ALL, NO_REG | X87 },
+    { "fldcw", 0, 0, 0xd9, 5, W32, NO_IMM, ALL, NO_REG | X87 }, { "fnstcw", 0, 0, 0xd9, 7, W32, NO_IMM, ALL, NO_REG | X87 },
+    { "fnstsw", 0, 0, 0xdd, 7, W32, NO_IMM, ALL, NO_REG | X87 },
+    { "fxsave", 1, 0, 0xae, 0, W32 | W64, NO_IMM, ALL, NO_REG | X87 | AREA },
+    { "fxrstor", 1, 0, 0xae, 1, W32 | W64, NO_IMM, ALL, NO_REG | X87 | AREA },
+    { "xsave", 1, 0, 0xae, 4, W32 | W64, NO_IMM, ALL, NO_REG | X87 | AREA | HEADER },
+    { "xrstor", 1, 0, 0xae, 5, W32 | W64, NO_IMM, ALL, NO_REG | X87 | AREA | HEADER },
+    { "xsaveopt", 1, 0, 0xae, 6, W32 | W64, NO_IMM, ALL, NO_REG | AREA | HEADER },
+    { "xsavec", 1, 0, 0xc7, 4, W32 | W64, NO_IMM, ALL, NO_REG | X87 | AREA | HEADER },
 };
+
+/* Instructions without operands, and some whose only operand is fixed. */
+static const struct { const char *name; uint8_t len, bytes[5]; int flags; } plain[] = {
+    { "sti", 1, { 0xfb }, 0 }, { "int3", 2, { 0xcd, 3 }, NO_STEP }, { "into", 2, { 0xcd, 4 }, NO_STEP },
+    { "clts", 2, { 0x0f, 0x06 }, 0 }, { "invd", 2, { 0x0f, 0x08 }, 0 }, { "wbinvd", 2, { 0x0f, 0x09 }, 0 },
+    { "rdmsr", 2, { 0x0f, 0x32 }, 0 }, { "wrmsr", 2, { 0x0f, 0x30 }, 0 }, { "rdpmc", 2, { 0x0f, 0x33 }, 0 },
+    { "sysretl", 2, { 0x0f, 0x07 }, 0 }, { "sysretq", 3, { 0x48, 0x0f, 0x07 }, 0 }, { "swapgs", 3, { 0x0f, 0x01, 0xf8 }, 0 },
+    { "monitor", 3, { 0x0f, 0x01, 0xc8 }, 0 }, { "mwait", 3, { 0x0f, 0x01, 0xc9 }, 0 }, { "xsetbv", 3, { 0x0f, 0x01, 0xd1 }, 0 },
+    { "clac", 3, { 0x0f, 0x01, 0xca }, 0 }, { "stac", 3, { 0x0f, 0x01, 0xcb }, 0 },
+    { "mov cr0", 3, { 0x0f, 0x20, 0xc0 }, 0 }, { "mov to cr4", 3, { 0x0f, 0x22, 0xe3 }, 0 }, { "mov cr1", 3, { 0x0f, 0x20, 0xc8 }, 0 },
+    { "mov dr7", 3, { 0x0f, 0x21, 0xf8 }, 0 }, { "mov to dr0", 3, { 0x0f, 0x23, 0xc1 }, 0 },
+    { "endbr64", 4, { 0xf3, 0x0f, 0x1e, 0xfa }, 0 }, { "rdsspq", 5, { 0xf3, 0x48, 0x0f, 0x1e, 0xc8 }, 0 },
+    { "incsspq", 5, { 0xf3, 0x48, 0x0f, 0xae, 0xe9 }, 0 }, { "setssbsy", 4, { 0xf3, 0x0f, 0x01, 0xe8 }, 0 },
+    { "mfence", 3, { 0x0f, 0xae, 0xf0 }, 0 }, { "lfence", 3, { 0x0f, 0xae, 0xe8 }, 0 }, { "pause", 2, { 0xf3, 0x90 }, 0 },
+    { "fninit", 2, { 0xdb, 0xe3 }, X87 }, { "fnclex", 2, { 0xdb, 0xe2 }, X87 }, { "fnstsw", 2, { 0xdf, 0xe0 }, X87 }, { "fwait", 1, { 0x9b }, X87 },
+};
+#define PLAIN ((int)(sizeof plain / sizeof *plain))
 #define TEMPLATES ((int)(sizeof templates / sizeof *templates))
 #endif

@@ -2,10 +2,13 @@
 // it (record.c). Little endian, one row after the other:
 //
 //   u8 length, the instruction; u32 seed; u16 offset in the code page; u16 flags that are defined;
-//   u8 1 = DF of the seed counts; u8 n, then n times u8 register, u64 value; u8 n, then n times u16
-//   offset in the data, u64 value; u8 vector (3 = it went through); unless 3: u16 error;
-//   if 14: u64 address; u64 rip; u16 flags; u16 mask of changed registers, their values; the same
-//   for XMM registers; u8 n, then n times u16 offset, u8 length, bytes of changed memory.
+//   u8: 1 = DF of the seed counts, 2 = TF is set, 4 = the seed gives x87 and MXCSR, 8 = the address
+//   of a page fault is not defined; u8 n, then n times u8 register, u64 value; u8 n, then
+//   n times u16 offset in the data, u64 value;
+//   u8 vector (3 = it went through); unless 3: u16 error; if 14: u64 address; u64 rip; u16 flags;
+//   u16 mask of changed registers, their values; the same for XMM registers; u8 mask of changed
+//   ds es gs (u16 each) mxcsr (u32) fcw fsw (u16 each); u8 n, then n times u16 offset, u8 length,
+//   bytes of changed memory.
 //
 // The state is the seed's (state.c) with the given registers and bytes put in.
 
@@ -15,13 +18,20 @@ export const READONLY_SIZE = 0x1000;
 export const CODE_VA = 0x20000000n;
 export const FLAG_MASK = 0xcd5;
 const FLAG_DF = 0x400;
+export const FLAG_TF = 0x100;
+export const VECTOR_DB = 1;
 export const VECTOR_BP = 3;
-const VECTOR_PF = 14;
+export const VECTOR_PF = 14;
 const MEMORY_SIZE = DATA_SIZE + READONLY_SIZE;
+
+/** ds es gs mxcsr fcw fsw, in the order of a row. */
+export const OTHERS = ["ds", "es", "gs", "mxcsr", "fcw", "fsw"];
+const MXCSR = 3;
 
 export interface State {
   readonly regs: bigint[];
   readonly xmm: bigint[];
+  readonly others: number[];
   readonly memory: Uint8Array;
   rip: bigint;
   flags: number;
@@ -31,6 +41,8 @@ export interface Row {
   readonly code: Uint8Array;
   readonly seed: number;
   readonly defined: number;
+  readonly stepped: boolean;
+  readonly many: boolean;
   readonly before: State;
   readonly after: State;
   readonly vector: number;
@@ -85,7 +97,14 @@ const pristine = new Uint8Array(MEMORY_SIZE);
 const pristineView = new DataView(pristine.buffer);
 for (let i = 0; i < MEMORY_SIZE; i += 4) pristineView.setUint32(i, mix(0, 5000 + i / 4), true);
 
-export function seedState(seed: number, at: number, directed: boolean): State {
+function seedOthers(seed: number): number[] {
+  const fcw = (mix(seed, 9) & 0x1f3f) | 0x40;
+  const fsw = mix(seed, 10) & 0x7f7f;
+  const waits = (fsw & ~fcw & 0x3f) !== 0;
+  return [0, 0, 0, mix(seed, 11) & 0xffff, fcw, waits ? fsw | 0x8080 : fsw];
+}
+
+export function seedState(seed: number, at: number, kind: number): State {
   const regs: bigint[] = [];
   const xmm: bigint[] = [];
   for (let i = 0; i < 16; i++) {
@@ -93,8 +112,9 @@ export function seedState(seed: number, at: number, directed: boolean): State {
     xmm.push(value(seed, 32 + i), value(seed, 64 + i));
   }
   regs[4] = DATA_VA + 0x900n + BigInt(8 * (mix(seed, 7) & 15));
-  const flags = mix(seed, 8) & (directed ? FLAG_MASK : FLAG_MASK & ~FLAG_DF);
-  return { regs, xmm, memory: pristine.slice(), rip: CODE_VA + BigInt(at), flags };
+  const flags = mix(seed, 8) & ((kind & 1) !== 0 ? FLAG_MASK : FLAG_MASK & ~FLAG_DF);
+  const others = (kind & 4) !== 0 ? seedOthers(seed) : [0, 0, 0, 0x1f80, 0x37f, 0];
+  return { regs, xmm, others, memory: pristine.slice(), rip: CODE_VA + BigInt(at), flags };
 }
 
 /** All rows of a file. */
@@ -121,7 +141,8 @@ export function* readRows(bytes: Uint8Array): Generator<Row> {
     const seed = u32();
     const offset = u16();
     const defined = u16();
-    const before = seedState(seed, offset, u8() !== 0);
+    const kind = u8();
+    const before = seedState(seed, offset, kind);
     const memory = new DataView(before.memory.buffer);
     times(u8(), () => {
       before.regs[u8()] = u64();
@@ -133,6 +154,7 @@ export function* readRows(bytes: Uint8Array): Generator<Row> {
     const after: State = {
       regs: [...before.regs],
       xmm: [...before.xmm],
+      others: [...before.others],
       memory: before.memory.slice(),
       rip: u64(),
       flags: u16(),
@@ -145,10 +167,16 @@ export function* readRows(bytes: Uint8Array): Generator<Row> {
       after.xmm[2 * i] = u64();
       after.xmm[2 * i + 1] = u64();
     }
+    const other = u8();
+    for (let i = 0; i < OTHERS.length; i++) {
+      if ((other >> i) & 1) after.others[i] = i === MXCSR ? u32() : u16();
+    }
     times(u8(), () => {
       const to = u16();
       after.memory.set(blob(u8()), to);
     });
-    yield { code, seed, defined, before, after, vector, error, faultVa };
+    const stepped = (kind & 2) !== 0;
+    const many = (kind & 8) !== 0;
+    yield { code, seed, defined, stepped, many, before, after, vector, error, faultVa };
   }
 }

@@ -20,6 +20,7 @@ interface Exports {
   retired(): bigint;
   return_va(): bigint;
   flush(): void;
+  load_gdt(va: bigint, limit: number): void;
   run(instructions: bigint): number;
   length(off: number, max: number, va: bigint): number;
   operation(): number;
@@ -64,6 +65,22 @@ export const RSP = 4;
 export const RIP = 16;
 export const RFLAGS = 17;
 const XMM_OFF = 512;
+
+/** A field of the CPU record beside the general registers: its offset and bytes. */
+export interface Field {
+  readonly at: number;
+  readonly bytes: 2 | 4;
+}
+const CS_OFF = 256;
+const LEGACY_OFF = 768;
+const LEGACY_SIZE = 160;
+/** es cs ss ds fs gs, in the order of ModRM.reg. */
+export const SEGMENTS = [3, 0, 1, 2, 4, 5].map(
+  (i): Field => ({ at: CS_OFF + 2 * i, bytes: 2 }),
+) as unknown as readonly [Field, Field, Field, Field, Field, Field];
+export const FCW: Field = { at: LEGACY_OFF, bytes: 2 };
+export const FSW: Field = { at: LEGACY_OFF + 2, bytes: 2 };
+export const MXCSR: Field = { at: LEGACY_OFF + 24, bytes: 4 };
 /** rdi rsi rdx rcx r8 r9, in encoding order. */
 const ARGUMENTS = [7, 6, 2, 1, 8, 9];
 const CHUNK = 0x8000;
@@ -117,6 +134,21 @@ export class Interpreter {
   }
   setXmm(register: number, half: number, value: bigint): void {
     this.view.setBigUint64(this.cpu + XMM_OFF + 16 * register + 8 * half, value, true);
+  }
+
+  getField({ at, bytes }: Field): number {
+    const off = this.cpu + at;
+    return bytes === 2 ? this.view.getUint16(off, true) : this.view.getUint32(off, true);
+  }
+  setField({ at, bytes }: Field, value: number): void {
+    if (bytes === 2) this.view.setUint16(this.cpu + at, value, true);
+    else this.view.setUint32(this.cpu + at, value, true);
+  }
+
+  /** x87 registers empty and zero, and its pointers. */
+  clearLegacy(): void {
+    this.bytes.fill(0, this.cpu + LEGACY_OFF, this.cpu + LEGACY_OFF + LEGACY_SIZE);
+    this.view.setUint32(this.cpu + LEGACY_OFF + 28, 0xffff, true); // what MXCSR has
   }
 
   fault(): Fault {

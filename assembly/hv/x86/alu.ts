@@ -1,9 +1,8 @@
 // ADD..CMP, TEST, INC, DEC, NOT, NEG, and their exchanging relatives XADD and CMPXCHG (Intel SDM
 // vol. 2). Width is data. LOCK needs nothing: one CPU executes at a time.
 
-import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
-import { BOUNCE_OFF, commit_split, latch_fault, write_off } from "../mem";
+import { BOUNCE_OFF, commit_split, write_off } from "../mem";
 import {
   add_flags,
   ARITHMETIC,
@@ -22,6 +21,7 @@ import {
   get_reg,
   get_source,
   load_width,
+  misaligned,
   rm_read,
   rm_write,
   set_register,
@@ -133,10 +133,7 @@ export function do_cmpxchg8(cpu: Cpu, insn: Insn): u32 {
   const width: u32 = insn.width == 3 ? 3 : 2;
   const half: usize = 1 << width;
   const va = address_va(cpu, insn);
-  if (width == 3 && (va & 15) != 0) {
-    latch_fault(VECTOR_GP, 0);
-    return FAULT;
-  }
+  if (width == 3 && misaligned(va, 15)) return FAULT;
   const off = write_off(va, <u32>half * 2);
   if (off == 0) return FAULT;
   const low = load_width(off, width);

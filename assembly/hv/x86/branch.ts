@@ -3,7 +3,7 @@
 
 import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
-import { is_canonical, latch_fault, read_off } from "../mem";
+import { is_canonical, latch_fault, read_off, write_off } from "../mem";
 import { condition_of, ZF } from "./flags";
 import { Insn, INSN_ADDR32 } from "./insn";
 import { Op } from "./ops";
@@ -33,8 +33,10 @@ export function do_jump_indirect(cpu: Cpu, insn: Insn): u32 {
   const off = rm_read(cpu, insn, 3);
   if (off == 0) return FAULT;
   const target_va = load<u64>(off);
+  const calls = insn.id == Op.CallRm;
+  if (calls && write_off(cpu.rsp - 8, 8) == 0) return FAULT;
   if (!is_canonical(target_va)) return bad_target();
-  if (insn.id == Op.CallRm && !push(cpu, 3, cpu.rip + insn.len)) return FAULT;
+  if (calls) push(cpu, 3, cpu.rip + insn.len);
   return transfer(cpu, target_va);
 }
 

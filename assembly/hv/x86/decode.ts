@@ -49,7 +49,7 @@ import {
   T,
   TWO_BYTE,
 } from "./optable";
-import { special_row, vex_row } from "./decode_special";
+import { bmi_row, map_38_row, special_row, vex_row, x87_row } from "./decode_special";
 import { PREFIX_66, PREFIX_F2, PREFIX_F3, PREFIX_NONE, shift_row, sse_row } from "./ssetable";
 
 const REX_W: u32 = 8;
@@ -208,13 +208,9 @@ function group_row(row: u32, modrm: u32): u32 {
 
 /** The row of the instruction whose opcode starts with `b`; reads up to and with ModRM. */
 function opcode_row(insn: Insn, b: u32): u32 {
+  if (b == 0xc4 || b == 0xc5 || b == 0x62) return vex_escape_row(insn, b);
   let row: u32;
-  if (b == 0xc4 || b == 0xc5 || b == 0x62) {
-    const p0 = byte();
-    if (b != 0xc5) byte();
-    if (b == 0x62) byte();
-    row = vex_row(b, p0, byte());
-  } else if (b != 0x0f) {
+  if (b != 0x0f) {
     row = unchecked(ONE_BYTE[b]);
     if (b == 0x90 && (rex & REX_B) == 0) row = Op.Nop;
   } else {
@@ -229,11 +225,34 @@ function opcode_row(insn: Insn, b: u32): u32 {
   const modrm = (row & M) != 0 ? byte() : 0;
   if (b == 0x8f && (modrm & 0x38) != 0) return xop_row(insn, modrm);
   if ((row & G) != 0) row = group_row(row, modrm);
+  else if (b >> 3 == 0xd8 >> 3) row = M | x87_row(b, modrm);
   operands(insn, row, b, modrm);
   return row;
 }
 
-/** 0F 38 and 0F 3A: MOVBE and CRC32 are ours, the others only have a length. */
+/** VEX and EVEX. On general registers VEX has a third operand, which goes to `sub`; REX and the
+ *  prefixes that it stands for may not be there too. */
+function vex_escape_row(insn: Insn, escape: u32): u32 {
+  const p0 = byte();
+  const p1 = escape != 0xc5 ? byte() : p0;
+  if (escape == 0x62) byte();
+  const opcode = byte();
+  let row = vex_row(escape, p0, opcode);
+  const modrm = (row & M) != 0 ? byte() : 0;
+  const prefixed = insn.has(INSN_LOCK | INSN_REP | INSN_REPNE) || size_prefix || rex_present;
+  if (escape == 0xc4 && !prefixed) {
+    const bmi = bmi_row(p0 & 31, p1, opcode, modrm);
+    if (bmi != 0) {
+      row = bmi;
+      rex = ((p1 >> 7) << 3) | ((~p0 >> 5) & 7);
+      insn.sub = register((~p1 >> 3) & 15, false);
+    }
+  }
+  operands(insn, row, opcode, modrm);
+  return row;
+}
+
+/** 0F 38 and 0F 3A: few are ours, the others only have a length. */
 function three_byte_row(insn: Insn, map: u32): u32 {
   const opcode = byte();
   const modrm = byte();
@@ -243,7 +262,7 @@ function three_byte_row(insn: Insn, map: u32): u32 {
     if (prefix == PREFIX_F2) row = opcode == 0xf0 ? Op.Crc32 | M | D | SB : Op.Crc32 | M | D;
     else if (modrm >> 6 == 3) row = M;
     else row = opcode == 0xf0 ? Op.MovbeLoad | M | D : Op.MovbeStore | M;
-  }
+  } else if (map == 0x38) row = M | map_38_row(opcode, modrm, prefix);
   operands(insn, row, opcode, modrm);
   return row;
 }
@@ -280,7 +299,9 @@ function operands(insn: Insn, row: u32, opcode: u32, modrm: u32): void {
   }
   if ((row & M) != 0) {
     insn.reg = register(((modrm >> 3) & 7) | ((rex & REX_R) << 1), is_byte);
-    if (modrm >> 6 == 3 || id == Op.ReadCr || id == Op.WriteCr) {
+    // Control and debug registers have no memory form: mod is ignored.
+    const moves_control = id >= <u32>Op.ReadCr && id <= <u32>Op.WriteDr;
+    if (modrm >> 6 == 3 || moves_control) {
       insn.rm = register((modrm & 7) | ((rex & REX_B) << 3), rm_byte);
     } else memory_operand(insn, modrm);
   } else if ((row & O) != 0) {
@@ -290,11 +311,15 @@ function operands(insn: Insn, row: u32, opcode: u32, modrm: u32): void {
   if (kind != IMM_NONE) immediate(insn, kind);
 }
 
-/** What the rows cannot say: which instructions take LOCK, and that LEA has no register form. */
+/** What the rows cannot say: which instructions take LOCK, and which have no register form. */
 function is_valid(insn: Insn, row: u32): bool {
   if (insn.has(INSN_LOCK) && ((row & L) == 0 || !insn.has(INSN_MEM))) return false;
-  const id = row & ROW_ID;
-  return (id != Op.Lea && id != Op.Cmpxchg8) || insn.has(INSN_MEM);
+  if (insn.has(INSN_MEM)) return true;
+  // prettier-ignore
+  switch (<i32>(row & ROW_ID)) {
+    case Op.Lea: case Op.Cmpxchg8: case Op.LoadFar: case Op.CallFar: case Op.JmpFar: return false;
+    default: return true;
+  }
 }
 
 /**

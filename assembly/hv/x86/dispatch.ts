@@ -1,47 +1,26 @@
 // Operation -> effect: every instruction, at any width and with any operands. The executor's fast
 // cases (exec.ts) are shortcuts for the most frequent ones and must mean the same. The switch is a
 // table: one line for a case, dense, so that it becomes one indirect jump; that is why it may be
-// longer than others.
+// longer than others. System instructions and SSE have tables of their own (dispatch_system.ts).
 
-import { VECTOR_UD } from "../../abi";
 import { Cpu } from "../cpu";
 import { do_alu, do_cmpxchg, do_cmpxchg8, do_unary, do_xadd, do_xchg } from "./alu";
 import { do_bit_test, do_bswap, do_crc32, do_movbe, do_popcnt, do_scan } from "./bits";
+import { do_adx, do_bmi } from "./bmi";
 import { do_jcc, do_jump, do_jump_indirect, do_loop, do_ret } from "./branch";
 import { do_cbw, do_cmov, do_cwd, do_extend, do_lea, do_mov, do_setcc, do_xlat } from "./data";
+import { execute_system, execute_vector } from "./dispatch_system";
 import { CF, change_flags, DF, FIXED } from "./flags";
 import { Insn } from "./insn";
 import { do_divide, do_divide_signed, do_multiply, do_multiply_to } from "./muldiv";
 import { Op } from "./ops";
 import { set_register } from "./operand";
+import { do_port } from "./port";
 import { DONE } from "./result";
 import { do_double_shift, do_shift } from "./shift";
-import {
-  do_movd,
-  do_movmsk,
-  do_mxcsr,
-  do_packed,
-  do_packed_shift,
-  do_shuffle,
-  do_word,
-  do_xmm_move,
-} from "./sse";
 import { do_enter, do_leave, do_pop, do_popf, do_push, do_push_imm, do_pushf } from "./stack";
 import { do_string } from "./string";
-import {
-  do_control,
-  do_iret,
-  do_port,
-  do_privileged,
-  do_segment,
-  do_syscall,
-  do_sysret,
-  do_trap,
-  do_unprivileged,
-  do_verw,
-  do_vmcall,
-  raise,
-} from "./system";
+import { do_mask } from "./system";
 
 const SAHF_FLAGS: u64 = 0xd5;
 
@@ -102,39 +81,19 @@ export function execute(cpu: Cpu, insn: Insn): u32 {
     case Op.Ret: return do_ret(cpu, insn);
     case Op.Jcc: return do_jcc(cpu, insn);
     case Op.Loopne: case Op.Loope: case Op.Loop: case Op.Jrcxz: return do_loop(cpu, insn);
-    case Op.Movs: case Op.Stos: case Op.Lods: case Op.Scas:
-    case Op.Cmps: return do_string(cpu, insn);
+    case Op.Movs: case Op.Stos: case Op.Lods: case Op.Scas: case Op.Cmps: case Op.Ins:
+    case Op.Outs: return do_string(cpu, insn);
     case Op.Clc: case Op.Stc: case Op.Cmc: case Op.Cld: case Op.Std: case Op.Lahf:
     case Op.Sahf: return do_flag(cpu, insn);
-    case Op.Cli: case Op.Sti: case Op.Hlt: case Op.Rdmsr: case Op.Wrmsr: case Op.Invlpg:
-    case Op.Swapgs: case Op.Clac: case Op.Stac: case Op.Clts:
-    case Op.Wbinvd: return do_privileged(cpu, insn);
+    case Op.Cli: case Op.Sti: case Op.Clac: case Op.Stac: return do_mask(cpu, insn);
     case Op.Xlat: return do_xlat(cpu, insn);
     case Op.Nop: case Op.NopRm: return DONE;
-    case Op.Int3: case Op.Int: case Op.Ud: return do_trap(cpu, insn);
-    case Op.Cpuid: case Op.Rdtsc: case Op.Rdtscp: case Op.Rdpid: case Op.Rdfsbase:
-    case Op.Rdgsbase: case Op.Wrfsbase: case Op.Wrgsbase: return do_unprivileged(cpu, insn);
     case Op.In: case Op.Out: return do_port(cpu, insn);
-    case Op.ReadCr: case Op.WriteCr: case Op.ReadDr: case Op.WriteDr: return do_control(cpu, insn);
-    case Op.Verw: return do_verw(cpu, insn);
-    case Op.Iret: return do_iret(cpu, insn);
-    case Op.Syscall: return do_syscall(cpu, insn);
-    case Op.Sysret: return do_sysret(cpu, insn);
-    case Op.Vmcall: return do_vmcall(cpu, insn);
-    case Op.ReadSeg: case Op.WriteSeg: return do_segment(cpu, insn);
-    case Op.Stmxcsr: case Op.Ldmxcsr: return do_mxcsr(cpu, insn);
-    case Op.MovX: case Op.MovXAligned: case Op.MovStore: case Op.MovStoreAligned: case Op.MovQ:
-    case Op.MovQStore: case Op.MovSs: case Op.MovSd: case Op.MovSsStore: case Op.MovSdStore:
-    case Op.MovLow: case Op.MovHigh: case Op.MovLowStore:
-    case Op.MovHighStore: return do_xmm_move(cpu, insn);
-    case Op.MovD: case Op.MovDStore: return do_movd(cpu, insn);
-    case Op.Pmovmskb: case Op.Movmskps: case Op.Movmskpd: return do_movmsk(cpu, insn);
-    case Op.Pinsrw: case Op.Pextrw: return do_word(cpu, insn);
-    case Op.Pxor: case Op.Por: case Op.Pand: case Op.Pandn:
-    case Op.Packed: return do_packed(cpu, insn);
-    case Op.Pshufd: case Op.Pshuflw: case Op.Pshufhw: case Op.Shufps:
-    case Op.Shufpd: return do_shuffle(cpu, insn);
-    case Op.PshiftX: case Op.PshiftImm: return do_packed_shift(cpu, insn);
-    default: return raise(VECTOR_UD, 0);
+    case Op.Andn: case Op.Bextr: case Op.Blsr: case Op.Blsmsk: case Op.Blsi: case Op.Bzhi:
+    case Op.Pdep: case Op.Pext: case Op.Mulx: case Op.Rorx: case Op.Shlx: case Op.Sarx:
+    case Op.Shrx: return do_bmi(cpu, insn);
+    case Op.Adcx: case Op.Adox: return do_adx(cpu, insn);
+    default:
+      return insn.id < <u16>Op.MovX ? execute_system(cpu, insn) : execute_vector(cpu, insn);
   }
 }

@@ -97,10 +97,11 @@ let retired: i32 = 0;
 export function retired_last(): u32 {
   return retired;
 }
-/** Instructions of the present run in front of the last `run_blocks`. */
+/** Instructions of the present run in front of the next `run_blocks`. */
 let before: u64 = 0;
 export function set_retired_before(count: u64): void {
   before = count;
+  retired = 0;
 }
 
 
@@ -587,7 +588,9 @@ export function run_blocks(registers: Cpu, limit: i32, first: usize): u32 {
     if (next == 0) {
       settle_flags(registers, fk, fa, fb);
       retired = limit - left;
-      return stop_fault(registers, va);
+      registers.rip = va;
+      // What cannot be fetched is the next run's: this one has done what it was given.
+      return left == 0 && va != RETURN_VA ? STOP_BUDGET : stop_fault(registers, va);
     }
     left -= load<i32>(next, BLOCK_COUNT);
     if (left < 0) {

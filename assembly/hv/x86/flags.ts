@@ -12,13 +12,20 @@ export const TF: u64 = 0x100;
 export const IF: u64 = 0x200;
 export const DF: u64 = 0x400;
 export const OF: u64 = 0x800;
+export const IOPL: u64 = 0x3000;
 export const NT: u64 = 0x4000;
 export const RF: u64 = 0x10000;
 export const AC: u64 = 0x40000;
 export const FIXED: u64 = 0x2;
 export const ARITHMETIC: u64 = CF | PF | AF | ZF | SF | OF;
-/** What POPF may change: IOPL, VIF and VIP stay as they are. */
+/** What POPF may change in every ring, IF if IOPL allows it: VIF and VIP stay as they are. */
 export const POPF_MASK: u64 = ARITHMETIC | TF | IF | DF | NT | AC | 0x200000;
+
+/** May ports be reached and IF be changed? (SDM vol. 1, 19.5.1) */
+@inline
+export function has_io_privilege(cpu: Cpu): bool {
+  return cpu.user == 0 || (cpu.rflags & IOPL) == IOPL;
+}
 
 
 @inline

@@ -1,14 +1,18 @@
-// Model-specific registers and CPUID: what this processor says about itself (Intel SDM vol. 4; vol.
-// 2, CPUID). It announces what it has and nothing else; any other MSR is #GP, as on a real
-// processor.
+// Model-specific registers (Intel SDM vol. 4): those that this processor has; any other is #GP, as
+// on a real one.
 
 import { Cpu } from "../cpu";
 import { header } from "../header";
 import { is_canonical } from "../mem";
+import { system_of } from "./state";
 
 const IA32_TSC: u32 = 0x10;
 const IA32_APIC_BASE: u32 = 0x1b;
+const IA32_SYSENTER_CS: u32 = 0x174;
+const IA32_SYSENTER_ESP: u32 = 0x175;
+const IA32_SYSENTER_EIP: u32 = 0x176;
 const IA32_PAT: u32 = 0x277;
+const IA32_XSS: u32 = 0xda0;
 const IA32_EFER: u32 = 0xc0000080;
 const IA32_STAR: u32 = 0xc0000081;
 const IA32_LSTAR: u32 = 0xc0000082;
@@ -60,7 +64,11 @@ export function read_msr(cpu: Cpu): bool {
   switch (<u32>cpu.rcx) {
     case IA32_TSC: value = time_stamp(); break;
     case IA32_APIC_BASE: value = APIC_BASE | (cpu.id == 0 ? APIC_BSP : 0); break;
+    case IA32_SYSENTER_CS: value = system_of(cpu).sysenter_cs; break;
+    case IA32_SYSENTER_ESP: value = system_of(cpu).sysenter_esp; break;
+    case IA32_SYSENTER_EIP: value = system_of(cpu).sysenter_eip; break;
     case IA32_PAT: value = PAT_RESET; break;
+    case IA32_XSS: value = 0; break; // no state that only a supervisor saves
     case IA32_EFER: value = cpu.efer; break;
     case IA32_STAR: value = cpu.star; break;
     case IA32_LSTAR: value = cpu.lstar; break;
@@ -100,46 +108,23 @@ export function write_msr(cpu: Cpu): bool {
     const hook = send_ipi;
     return hook !== null && hook(<u32>(value >> 32), <u32>value);
   }
+  if (msr == IA32_SYSENTER_CS) {
+    system_of(cpu).sysenter_cs = value & 0xffffffff;
+    return true;
+  }
+  if (msr == IA32_XSS) return value == 0;
   if (msr == IA32_PAT) return value == PAT_RESET;
   if (msr == IA32_TSC_AUX) return value == <u64>cpu.id;
   if (!is_canonical(value)) return false;
   // prettier-ignore
   switch (msr) {
+    case IA32_SYSENTER_ESP: system_of(cpu).sysenter_esp = value; return true;
+    case IA32_SYSENTER_EIP: system_of(cpu).sysenter_eip = value; return true;
     case IA32_LSTAR: cpu.lstar = value; return true;
     case IA32_CSTAR: cpu.cstar = value; return true;
     case IA32_FS_BASE: cpu.fs_base = value; return true;
     case IA32_GS_BASE: cpu.gs_base = value; return true;
     case IA32_KERNEL_GS_BASE: cpu.kernel_gs_base = value; return true;
     default: return false;
-  }
-}
-
-function answer(cpu: Cpu, eax: u32, ebx: u32, ecx: u32, edx: u32): void {
-  cpu.rax = eax;
-  cpu.rbx = ebx;
-  cpu.rcx = ecx;
-  cpu.rdx = edx;
-}
-
-/** Bits of leaf 1 EDX: TSC MSR PAE CX8 APIC PGE CMOV CLFSH FXSR SSE SSE2. */
-const LEAF1_EDX: u32 = 0x0708a370;
-/** Bits of leaf 1 ECX: CX16 SSE4.2 (for CRC32) MOVBE POPCNT HYPERVISOR. */
-const LEAF1_ECX: u32 = 0x80d02000;
-/** Bits of leaf 7 EBX: FSGSBASE ERMS SMAP CLFLUSHOPT CLWB. */
-const LEAF7_EBX: u32 = 0x01900201;
-
-export function identify(cpu: Cpu): void {
-  // prettier-ignore
-  switch (<u32>cpu.rax) {
-    case 0: return answer(cpu, 7, 0x756e6547, 0x6c65746e, 0x49656e69); // "GenuineIntel"
-    case 1: return answer(cpu, 0x000306f0, (cpu.id << 24) | 0x0800, LEAF1_ECX, LEAF1_EDX);
-    case 7: return answer(cpu, 0, cpu.rcx == 0 ? LEAF7_EBX : 0, cpu.rcx == 0 ? 1 << 22 : 0, 0);
-    case 0x80000000: return answer(cpu, 0x80000008, 0, 0, 0);
-    // LAHF, ABM; SYSCALL, NX, RDTSCP, LM.
-    case 0x80000001: return answer(cpu, 0, 0, 0x21, 0x28100800);
-    case 0x80000002: return answer(cpu, 0x6c705378, 0x20656369, 0x74726976, 0x206c6175);
-    case 0x80000003: return answer(cpu, 0x00555043, 0, 0, 0); // "xSplice virtual CPU"
-    case 0x80000008: return answer(cpu, 0x3030, 0, 0, 0);
-    default: return answer(cpu, 0, 0, 0, 0);
   }
 }

@@ -1,8 +1,9 @@
 // Operands of an instruction as linear offsets. Registers live in the Cpu record, so that a
 // register and a piece of memory are the same thing to an operation: an offset and a width.
 
+import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
-import { BOUNCE_OFF, commit_split, read_off, write_off } from "../mem";
+import { BOUNCE_OFF, commit_split, is_canonical, latch_fault, read_off, write_off } from "../mem";
 import { mask_of } from "./flags";
 import { Insn, INSN_ADDR32, INSN_IMM, INSN_MEM, SCALE_MASK, SEG_FS, SEG_GS } from "./insn";
 
@@ -22,6 +23,13 @@ export function segment_base(cpu: Cpu, insn: Insn): u64 {
 
 export function address_va(cpu: Cpu, insn: Insn): u64 {
   return effective_offset(cpu, insn) + segment_base(cpu, insn);
+}
+
+/** Does an operand break its alignment of `mask` + 1? Then #GP, unless there is no such address. */
+export function misaligned(va: u64, mask: u64): bool {
+  if ((va & mask) == 0 || !is_canonical(va)) return false;
+  latch_fault(VECTOR_GP, 0);
+  return true;
 }
 
 /** Where the r/m operand can be read; 0 and a latched fault when it cannot. */

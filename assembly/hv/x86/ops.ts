@@ -15,10 +15,20 @@ export const enum Op {
   Call, CallRm, Ret, Jmp, JmpRm, Jcc, Loopne, Loope, Loop, Jrcxz,
   Movs, Stos, Lods, Scas, Cmps, Ins, Outs,
   Clc, Stc, Cmc, Cld, Std, Cli, Sti, Lahf, Sahf, Xlat,
-  Nop, NopRm, Int3, Int, Ud, Hlt, Cpuid, Rdtsc, Rdtscp, Rdpid, Rdmsr, Wrmsr, In, Out,
-  ReadCr, WriteCr, ReadDr, WriteDr, Invlpg, Swapgs, Clac, Stac, Clts, Wbinvd, Verw,
-  Iret, Syscall, Sysret, Vmcall, Rdfsbase, Rdgsbase, Wrfsbase, Wrgsbase, ReadSeg, WriteSeg,
-  Stmxcsr, Ldmxcsr,
+  Nop, NopRm, Clflush, Int1, Int3, Int, Ud, Hlt, Cpuid, Rdtsc, Rdtscp, Rdpid, Rdmsr, Wrmsr, Rdpmc,
+  Rdrand, Rdseed, In, Out, Monitor, Mwait,
+  ReadCr, WriteCr, ReadDr, WriteDr, Smsw, Lmsw, Clts, Xgetbv, Xsetbv,
+  Invlpg, Invpcid, Wbinvd, Swapgs, Clac, Stac, Rdfsbase, Rdgsbase, Wrfsbase, Wrgsbase,
+  // Segments and their tables
+  ReadSeg, WriteSeg, PushSeg, PopSeg, LoadFar, Lar, Lsl, Verr, Verw,
+  Sldt, Str, Lldt, Ltr, Sgdt, Sidt, Lgdt, Lidt,
+  // Ways between segments and rings
+  CallFar, JmpFar, RetFar, Iret, Syscall, Sysret, Sysenter, Sysexit, Vmcall,
+  // BMI1, BMI2, ADX
+  Andn, Bextr, Blsr, Blsmsk, Blsi, Bzhi, Pdep, Pext, Mulx, Rorx, Shlx, Sarx, Shrx, Adcx, Adox,
+  // State of the x87 and of SSE
+  Fninit, Fnclex, Fldcw, Fnstcw, Fnstsw, Fwait, Stmxcsr, Ldmxcsr,
+  Fxsave, Fxrstor, Xsave, Xsaveopt, Xsavec, Xsaves, Xrstor, Xrstors,
   // SSE: moves
   MovX, MovXAligned, MovStore, MovStoreAligned, MovD, MovDStore, MovQ, MovQStore,
   MovSs, MovSd, MovSsStore, MovSdStore, MovLow, MovHigh, MovLowStore, MovHighStore,

@@ -94,7 +94,7 @@ export const ONE_BYTE: StaticArray<u32> = [
   // 60
   0, 0, 0, Op.Movsx|M|D, 0, 0, 0, 0,
   Op.PushImm|Q|IZ, Op.Imul3|M|D|IZ, Op.PushImm|Q|I8, Op.Imul3|M|D|I8,
-  Op.Ins|B, Op.Ins, Op.Outs|B, Op.Outs,
+  Op.Ins|B|T, Op.Ins|T, Op.Outs|B|T, Op.Outs|T,
   // 70
   Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8,
   Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8, Op.Jcc|C|T|Q|J8,
@@ -107,7 +107,7 @@ export const ONE_BYTE: StaticArray<u32> = [
   // 90
   Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A, Op.Xchg|O|A,
   Op.Xchg|O|A,
-  Op.Cbw, Op.Cwd, 0, U, Op.Pushf|Q, Op.Popf|Q|T, Op.Sahf, Op.Lahf,
+  Op.Cbw, Op.Cwd, 0, Op.Fwait, Op.Pushf|Q, Op.Popf|Q|T, Op.Sahf, Op.Lahf,
   // a0
   Op.Mov|A|B|D|MO, Op.Mov|A|D|MO, Op.Mov|A|B|MO, Op.Mov|A|MO, Op.Movs|B|T, Op.Movs|T, Op.Cmps|B|T,
   Op.Cmps|T,
@@ -120,7 +120,7 @@ export const ONE_BYTE: StaticArray<u32> = [
   Op.Mov|O|IV,
   // c0
   G2|B|U8, G2|U8, Op.Ret|Q|T|I16, Op.Ret|Q|T, 0, 0, G|M|B|IZ|GROUP_11, G|M|IZ|GROUP_11,
-  Op.Enter|Q|IE, Op.Leave|Q, U|I16, U, Op.Int3|T, Op.Int|T|U8, 0, Op.Iret|T,
+  Op.Enter|Q|IE, Op.Leave|Q, Op.RetFar|T|I16, Op.RetFar|T, Op.Int3|T, Op.Int|T|U8, 0, Op.Iret|T,
   // d0
   G2|B|I1, G2|I1, G2|B, G2, 0, 0, 0, Op.Xlat|B,
   U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M,
@@ -129,7 +129,7 @@ export const ONE_BYTE: StaticArray<u32> = [
   Op.Out|B|U8, Op.Out|U8,
   Op.Call|T|Q|JZ, Op.Jmp|T|Q|JZ, 0, Op.Jmp|T|Q|J8, Op.In|B, Op.In, Op.Out|B, Op.Out,
   // f0
-  0, U|T, 0, 0, Op.Hlt|T, Op.Cmc, G3|B, G3,
+  0, Op.Int1|T, 0, 0, Op.Hlt|T, Op.Cmc, G3|B, G3,
   Op.Clc, Op.Stc, Op.Cli, Op.Sti|T, Op.Cld, Op.Std, G|M|B|GROUP_4, G|M|GROUP_5,
 ];
 
@@ -137,7 +137,7 @@ export const ONE_BYTE: StaticArray<u32> = [
 // prettier-ignore
 export const TWO_BYTE: StaticArray<u32> = [
   // 00
-  G|M|GROUP_6, G|M|GROUP_7, U|M, U|M, 0, Op.Syscall|T, Op.Clts, Op.Sysret|T,
+  G|M|GROUP_6, G|M|GROUP_7, Op.Lar|M|D, Op.Lsl|M|D, 0, Op.Syscall|T, Op.Clts, Op.Sysret|T,
   Op.Wbinvd, Op.Wbinvd, 0, Op.Ud|T, 0, Op.NopRm|M, U, U|M|U8,
   // 10
   U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M,
@@ -146,7 +146,8 @@ export const TWO_BYTE: StaticArray<u32> = [
   Op.ReadCr|M, Op.ReadDr|M, Op.WriteCr|M|T, Op.WriteDr|M, 0, 0, 0, 0,
   U|M, U|M, U|M, U|M, U|M, U|M, U|M, U|M,
   // 30
-  Op.Wrmsr|T, Op.Rdtsc, Op.Rdmsr, U, U, U, 0, U, 0, 0, 0, 0, 0, 0, 0, 0,
+  Op.Wrmsr|T, Op.Rdtsc, Op.Rdmsr, Op.Rdpmc, Op.Sysenter|T, Op.Sysexit|T, 0, U,
+  0, 0, 0, 0, 0, 0, 0, 0,
   // 40
   Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C, Op.Cmov|M|D|C,
   Op.Cmov|M|D|C, Op.Cmov|M|D|C,
@@ -170,10 +171,11 @@ export const TWO_BYTE: StaticArray<u32> = [
   Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C, Op.Setcc|M|B|C,
   Op.Setcc|M|B|C, Op.Setcc|M|B|C,
   // a0
-  U, U, Op.Cpuid, Op.Bt|M, Op.Shld|M|U8, Op.Shld|M, 0, 0,
-  U, U, U, Op.Bts|M|L, Op.Shrd|M|U8, Op.Shrd|M, G|M|GROUP_15, Op.Imul2|M|D,
+  Op.PushSeg|Q|C, Op.PopSeg|Q|C, Op.Cpuid, Op.Bt|M, Op.Shld|M|U8, Op.Shld|M, 0, 0,
+  Op.PushSeg|Q|C, Op.PopSeg|Q|C, U, Op.Bts|M|L, Op.Shrd|M|U8, Op.Shrd|M, G|M|GROUP_15, Op.Imul2|M|D,
   // b0
-  Op.Cmpxchg|M|B|L, Op.Cmpxchg|M|L, U|M, Op.Btr|M|L, U|M, U|M, Op.Movzx|M|D|SB, Op.Movzx|M|D|SW,
+  Op.Cmpxchg|M|B|L, Op.Cmpxchg|M|L, Op.LoadFar|M|C, Op.Btr|M|L, Op.LoadFar|M|C, Op.LoadFar|M|C,
+  Op.Movzx|M|D|SB, Op.Movzx|M|D|SW,
   Op.Popcnt|M|D, Op.Ud|M|T, G|M|U8|GROUP_8, Op.Btc|M|L, Op.Bsf|M|D, Op.Bsr|M|D, Op.Movsx|M|D|SB,
   Op.Movsx|M|D|SW,
   // c0
@@ -195,11 +197,12 @@ export const GROUPS: StaticArray<u32> = [
   /* 2  */ Op.Rol, Op.Ror, Op.Rcl, Op.Rcr, Op.Shl, Op.Shr, Op.Sal, Op.Sar,
   /* 3  */ Op.Test|IZ, Op.Test|IZ, Op.Not|L, Op.Neg|L, Op.Mul, Op.Imul1, Op.Div, Op.Idiv,
   /* 4  */ Op.Inc|L, Op.Dec|L, 0, 0, 0, 0, 0, 0,
-  /* 5  */ Op.Inc|L, Op.Dec|L, Op.CallRm|Q|T, U, Op.JmpRm|Q|T, U, Op.Push|Q, 0,
-  /* 6  */ U, U, U, U, U, Op.Verw, 0, 0,
-  /* 7  */ U, U, U, U, U, 0, U, Op.Invlpg,
+  /* 5  */ Op.Inc|L, Op.Dec|L, Op.CallRm|Q|T, Op.CallFar|T, Op.JmpRm|Q|T, Op.JmpFar|T, Op.Push|Q, 0,
+  /* 6  */ Op.Sldt, Op.Str, Op.Lldt, Op.Ltr, Op.Verr, Op.Verw, 0, 0,
+  /* 7  */ Op.Sgdt, Op.Sidt, Op.Lgdt, Op.Lidt, Op.Smsw, U, Op.Lmsw, Op.Invlpg,
   /* 8  */ 0, 0, 0, 0, Op.Bt, Op.Bts|L, Op.Btr|L, Op.Btc|L,
-  /* 9  */ 0, Op.Cmpxchg8|L, 0, U, U, U, U, U,
+  /* 9  */ 0, Op.Cmpxchg8|L, 0, Op.Xrstors, Op.Xsavec, Op.Xsaves, U, U,
   /* 11 */ Op.Mov, 0, 0, 0, 0, 0, 0, U,
-  /* 15 */ U, U, Op.Ldmxcsr, Op.Stmxcsr, U, U, U, Op.NopRm,
+  /* 15 */ Op.Fxsave, Op.Fxrstor, Op.Ldmxcsr, Op.Stmxcsr, Op.Xsave, Op.Xrstor, Op.Xsaveopt,
+  Op.Clflush,
 ];

@@ -2,12 +2,19 @@
 // and rm of the record are 8 * n. 128-bit memory operands must be aligned to 16, but for the
 // unaligned moves.
 
-import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
-import { BOUNCE_OFF, commit_split, latch_fault, read_off, write_off } from "../mem";
+import { BOUNCE_OFF, commit_split, read_off, write_off } from "../mem";
 import { Insn, INSN_MEM } from "./insn";
 import { Op } from "./ops";
-import { address_va, load_width, rm_read, rm_write, set_register, set_rm } from "./operand";
+import {
+  address_va,
+  load_width,
+  misaligned,
+  rm_read,
+  rm_write,
+  set_register,
+  set_rm,
+} from "./operand";
 import { packed, packed_shift, WORK_OFF } from "./packed";
 import { DONE, FAULT } from "./result";
 
@@ -23,17 +30,11 @@ function xmm_rm(cpu: Cpu, insn: Insn): usize {
   return cpu.xmm_off + ((<usize>insn.rm) << 1);
 }
 
-function misaligned(va: u64): bool {
-  if ((va & 15) == 0) return false;
-  latch_fault(VECTOR_GP, 0);
-  return true;
-}
-
 /** Offset of a source of `size` bytes; 0 and a latched fault. */
 function source(cpu: Cpu, insn: Insn, size: u32, aligned: bool): usize {
   if (!insn.has(INSN_MEM)) return xmm_rm(cpu, insn);
   const va = address_va(cpu, insn);
-  return aligned && misaligned(va) ? 0 : read_off(va, size);
+  return aligned && misaligned(va, 15) ? 0 : read_off(va, size);
 }
 
 /** Writes the low `size` bytes (4, 8, 16) at `from` to memory, or to a register. */
@@ -41,7 +42,7 @@ function store_to(cpu: Cpu, insn: Insn, from: usize, size: u32, aligned: bool): 
   let off = xmm_rm(cpu, insn);
   if (insn.has(INSN_MEM)) {
     const va = address_va(cpu, insn);
-    off = aligned && misaligned(va) ? 0 : write_off(va, size);
+    off = aligned && misaligned(va, 15) ? 0 : write_off(va, size);
     if (off == 0) return FAULT;
   }
   if (size == 4) store<u32>(off, load<u32>(from));
@@ -201,14 +202,5 @@ export function do_packed_shift(cpu: Cpu, insn: Insn): u32 {
   const off = source(cpu, insn, 16, true);
   if (off == 0) return FAULT;
   packed_shift(insn.sub, xmm_reg(cpu, insn), load<u64>(off));
-  return DONE;
-}
-
-/** MXCSR never leaves its reset value: there is no floating point to control. */
-export function do_mxcsr(cpu: Cpu, insn: Insn): u32 {
-  if (insn.id == Op.Ldmxcsr) return rm_read(cpu, insn, 2) == 0 ? FAULT : DONE;
-  const off = rm_write(cpu, insn, 2);
-  if (off == 0) return FAULT;
-  set_rm(cpu, insn, off, 2, 0x1f80);
   return DONE;
 }

@@ -1,10 +1,10 @@
 // The stack (Intel SDM vol. 1, ch. 6): PUSH, POP, PUSHF, POPF, ENTER, LEAVE. RSP changes only after
 // the access succeeded.
 
-import { VECTOR_GP } from "../../abi";
+import { STOP_BUDGET } from "../../abi";
 import { Cpu } from "../cpu";
-import { is_canonical, latch_fault, read_off, write_off } from "../mem";
-import { FIXED, IF, POPF_MASK, RF } from "./flags";
+import { is_canonical, read_off, write_off } from "../mem";
+import { FIXED, has_io_privilege, IF, IOPL, POPF_MASK, RF, TF } from "./flags";
 import { FS_BASE, GS_BASE, Insn, INSN_MEM, SEG_FS, SEG_GS } from "./insn";
 import { Op } from "./ops";
 import {
@@ -16,7 +16,7 @@ import {
   set_rm,
   store_memory,
 } from "./operand";
-import { DONE, FAULT } from "./result";
+import { DONE, FAULT, STOP } from "./result";
 
 const RSP: u8 = 32;
 const RBP: u8 = 40;
@@ -45,8 +45,11 @@ export function is_stack_access(cpu: Cpu, insn: Insn): bool {
     case Op.Leave:
     case Op.Enter:
     case Op.Ret:
+    case Op.RetFar:
     case Op.Iret:
     case Op.Call:
+    case Op.PushSeg:
+    case Op.PopSeg:
       return true;
     default:
       return is_stack_operand(insn);
@@ -98,16 +101,18 @@ export function do_pushf(cpu: Cpu, insn: Insn): u32 {
   return push(cpu, insn.width, cpu.rflags & ~RF) ? DONE : FAULT;
 }
 
-/** User code cannot change IF (IOPL is 0). */
+/** Ring 3 cannot change IOPL, nor IF below IOPL 3. With TF set the run goes on in single steps. */
 export function do_popf(cpu: Cpu, insn: Insn): u32 {
   const off = read_off(cpu.rsp, 1 << (<u32>insn.width));
   if (off == 0) return FAULT;
-  let mask = POPF_MASK;
-  if (cpu.user != 0) mask &= ~IF;
+  let mask = POPF_MASK | (cpu.user != 0 ? 0 : IOPL);
+  if (!has_io_privilege(cpu)) mask &= ~IF;
   if (insn.width == 1) mask &= 0xffff;
   cpu.rflags = (cpu.rflags & ~(mask | RF)) | (load_width(off, insn.width) & mask) | FIXED;
   cpu.rsp += 1 << (<u32>insn.width);
-  return DONE;
+  if ((cpu.rflags & TF) == 0) return DONE;
+  cpu.rip += insn.len;
+  return STOP + STOP_BUDGET;
 }
 
 export function do_leave(cpu: Cpu, insn: Insn): u32 {
@@ -115,22 +120,31 @@ export function do_leave(cpu: Cpu, insn: Insn): u32 {
   const off = read_off(cpu.rbp, 1 << width);
   if (off == 0) return FAULT;
   cpu.rsp = cpu.rbp + (1 << width);
-  set_register(cpu, 40, width, load_width(off, width));
+  set_register(cpu, RBP, width, load_width(off, width));
   return DONE;
 }
 
-/** Nesting levels are for languages that nobody compiles any more: refused, as #GP. */
+/** ENTER: a frame with a display of its `levels` outer ones. All is looked at before anything is
+ *  written, in the order of the accesses; the new stack top must be writable, too. */
 export function do_enter(cpu: Cpu, insn: Insn): u32 {
-  if (insn.imm >> 16 != 0 || insn.width != 3) {
-    latch_fault(VECTOR_GP, 0);
-    return FAULT;
+  const width: u32 = insn.width;
+  const size: u64 = 1 << width;
+  const levels = (insn.imm >> 16) & 31;
+  const frame = cpu.rsp - size;
+  const top = frame - levels * size;
+  const end = top - (insn.imm & 0xffff);
+  if (write_off(frame, <u32>size) == 0) return FAULT;
+  for (let n: u64 = 1; n <= levels; n++) {
+    if (n < levels && read_off(cpu.rbp - n * size, <u32>size) == 0) return FAULT;
+    if (write_off(frame - n * size, <u32>size) == 0) return FAULT;
   }
-  const frame = cpu.rsp - 8;
-  const size = insn.imm & 0xffff;
-  // The processor also checks that the new stack top can be written.
-  if (write_off(frame, 8) == 0 || write_off(frame - size, 8) == 0) return FAULT;
-  push(cpu, 3, cpu.rbp);
-  cpu.rbp = frame;
-  cpu.rsp = frame - size;
+  if (write_off(end, <u32>size) == 0) return FAULT;
+  push(cpu, width, cpu.rbp);
+  for (let n: u64 = 1; n < levels; n++) {
+    push(cpu, width, load_width(read_off(cpu.rbp - n * size, <u32>size), width));
+  }
+  if (levels != 0) push(cpu, width, frame);
+  set_register(cpu, RBP, width, frame);
+  cpu.rsp = end;
   return DONE;
 }

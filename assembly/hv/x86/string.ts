@@ -1,17 +1,20 @@
-// String instructions (Intel SDM vol. 2: MOVS, STOS, LODS, SCAS, CMPS, REP). A repeated one works
-// in steps that end at a page boundary or after STEP elements, with RSI, RDI and RCX up to date,
-// and then starts again at itself: restartable after a fault, and no single instruction runs
-// unbounded.
+// String instructions (Intel SDM vol. 2: MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS, REP). A repeated
+// one works in steps that end at a page boundary or after STEP elements, with RSI, RDI and RCX up
+// to date, and then starts again at itself: restartable after a fault, and interrupts come in
+// between. A step counts as one instruction, so that none runs longer than the budget of a run.
+// With TF set a step is one element, behind which the processor traps.
 
+import { VECTOR_GP } from "../../abi";
 import { Cpu } from "../cpu";
 import { PAGE_SIZE } from "../param";
 import { read_off, write_off } from "../mem";
 import { alu } from "./alu";
-import { DF, mask_of, ZF } from "./flags";
+import { DF, has_io_privilege, mask_of, TF, ZF } from "./flags";
 import { Insn, INSN_ADDR32, INSN_REP, INSN_REPNE } from "./insn";
 import { Op } from "./ops";
 import { load_width, segment_base, set_register, store_memory } from "./operand";
-import { DONE, FAULT, JUMP } from "./result";
+import { port_element } from "./port";
+import { DONE, FAULT, JUMP, raise } from "./result";
 
 const STEP: u64 = 1024;
 
@@ -21,10 +24,11 @@ function advanced(at: u64, by: u64, mask: u64): u64 {
 
 /** One element; false with a latched fault and nothing done. */
 function element(cpu: Cpu, insn: Insn, mask: u64): bool {
+  const id: u32 = insn.id;
+  if (id == Op.Ins || id == Op.Outs) return port_element(cpu, insn, mask);
   const width: u32 = insn.width;
   const size: u64 = 1 << width;
   const by = (cpu.rflags & DF) != 0 ? 0 - size : size;
-  const id: u32 = insn.id;
   let value: u64 = cpu.rax & mask_of(width);
   if (id == Op.Movs || id == Op.Lods || id == Op.Cmps) {
     const from_off = read_off((cpu.rsi & mask) + segment_base(cpu, insn), <u32>size);
@@ -57,7 +61,7 @@ function left_in_page(va: u64): u64 {
 function block(cpu: Cpu, insn: Insn, count: u64): u64 {
   const width: u32 = insn.width;
   const is_move = insn.id == Op.Movs;
-  if ((!is_move && insn.id != Op.Stos) || (cpu.rflags & DF) != 0) return 0;
+  if ((!is_move && insn.id != Op.Stos) || (cpu.rflags & (DF | TF)) != 0) return 0;
   if (insn.has(INSN_ADDR32) || segment_base(cpu, insn) != 0) return 0;
   let room = left_in_page(cpu.rdi);
   if (is_move) room = min(room, left_in_page(cpu.rsi));
@@ -95,6 +99,8 @@ function set_count(cpu: Cpu, count: u64, mask: u64): void {
 
 export function do_string(cpu: Cpu, insn: Insn): u32 {
   const mask: u64 = insn.has(INSN_ADDR32) ? 0xffffffff : ~(<u64>0);
+  const is_port = insn.id == Op.Ins || insn.id == Op.Outs;
+  if (is_port && !has_io_privilege(cpu)) return raise(VECTOR_GP, 0);
   if ((insn.flags & (INSN_REP | INSN_REPNE)) == 0) return element(cpu, insn, mask) ? DONE : FAULT;
   let count = cpu.rcx & mask;
   if (count == 0) return DONE;
@@ -104,7 +110,8 @@ export function do_string(cpu: Cpu, insn: Insn): u32 {
     return count == n ? DONE : JUMP;
   }
   const compares = insn.id == Op.Scas || insn.id == Op.Cmps;
-  for (let i: u64 = 0; i < STEP; i++) {
+  const limit = (cpu.rflags & TF) != 0 ? 1 : STEP;
+  for (let i: u64 = 0; i < limit; i++) {
     if (!element(cpu, insn, mask)) return FAULT;
     set_count(cpu, --count, mask);
     if (count == 0) return DONE;

@@ -1,38 +1,35 @@
-// System instructions (Intel SDM vol. 3): privilege, control registers, ports, interrupts and the
-// ways in and out of the hypervisor. There is no descriptor table here: interrupts and faults are
-// delivered by the scheduler, so INT n is #GP and LGDT and its relatives are not instructions of
-// this machine.
+// System instructions that are no matter of segments, control registers or ports (Intel SDM vol. 2
+// and 3): privilege, MSRs, the TLB, time, interrupts by instruction.
 
 import {
-  STOP_CONTEXT,
+  STOP_FAULT,
   STOP_GATE,
   STOP_HALT,
   STOP_IPI,
-  STOP_SYSCALL,
   VECTOR_BP,
+  VECTOR_DB,
   VECTOR_GP,
+  VECTOR_OF,
   VECTOR_UD,
 } from "../../abi";
 import { Cpu } from "../cpu";
 import { flush_tlb } from "../pages";
-import { is_canonical, latch_fault, read_off } from "../mem";
-import { AC, change_flags, FIXED, IF, POPF_MASK, RF, ZF } from "./flags";
-import { Insn, INSN_IMM, INSN_MEM } from "./insn";
-import { identify, is_icr, read_msr, time_stamp, write_msr } from "./msr";
+import { is_canonical, read_off } from "../mem";
+import { identify } from "./cpuid";
+import { AC, change_flags, has_io_privilege, IF } from "./flags";
+import { Insn, INSN_ADDR32 } from "./insn";
+import { is_icr, read_msr, time_stamp, write_msr } from "./msr";
 import { Op } from "./ops";
-import { load_width, rm_read, rm_write, set_register, set_rm } from "./operand";
-import { DONE, FAULT, JUMP, STOP } from "./result";
+import { address_va, load_width, rm_read, segment_base, set_register } from "./operand";
+import { DONE, FAULT, JUMP, raise, STOP } from "./result";
+import { CR0_TS, CR4_FSGSBASE, CR4_TSD } from "./state";
 
-let port_out: ((port: u32, value: u32) => void) | null = null;
+let enter_vector: ((cpu: Cpu, vector: u32) => bool) | null = null;
 
-/** Who takes OUT: the console listens at port 0xe9. */
-export function install_port_out(hook: (port: u32, value: u32) => void): void {
-  port_out = hook;
-}
-
-export function raise(vector: u32, error: u32): u32 {
-  latch_fault(vector, error);
-  return FAULT;
+/** Who delivers an interrupt that an instruction of the hypervisor asks for; false: the image
+ *  serves none of this vector. */
+export function install_vectors(hook: (cpu: Cpu, vector: u32) => bool): void {
+  enter_vector = hook;
 }
 
 
@@ -42,69 +39,14 @@ function stop_behind(cpu: Cpu, insn: Insn, reason: u32): u32 {
   return STOP + reason;
 }
 
-/** IN reads all ones: nobody answers. OUT reaches the hook. */
-export function do_port(cpu: Cpu, insn: Insn): u32 {
-  if (cpu.user != 0) return raise(VECTOR_GP, 0);
-  const width = min<u32>(insn.width, 2);
-  const port = insn.has(INSN_IMM) ? <u32>insn.imm : (<u32>cpu.rdx) & 0xffff;
-  if (insn.id == Op.In) {
-    set_register(cpu, 0, width, ~(<u64>0));
-    return DONE;
-  }
-  const hook = port_out;
-  if (hook !== null) {
-    for (let i: u32 = 0; i < 1 << width; i++) hook(port + i, ((<u32>cpu.rax) >> (8 * i)) & 0xff);
-  }
-  return DONE;
-}
-
-/** MOV to and from CR0 CR2 CR3 CR4 CR8, and debug registers, which hold their reset values. */
-export function do_control(cpu: Cpu, insn: Insn): u32 {
-  if (cpu.user != 0) return raise(VECTOR_GP, 0);
-  const id: u32 = insn.id;
-  const number: u32 = insn.reg >> 3;
-  const value = load<u64>(changetype<usize>(cpu) + insn.rm);
-  if (id == Op.ReadDr) {
-    set_register(cpu, insn.rm, 3, number == 6 ? 0xffff0ff0 : number == 7 ? 0x400 : 0);
-    return DONE;
-  }
-  if (id == Op.WriteDr) return DONE;
-  const at = changetype<usize>(cpu);
-  let off: usize;
-  if (number == 0) off = at + offsetof<Cpu>("cr0");
-  else if (number == 2) off = at + offsetof<Cpu>("cr2");
-  else if (number == 3) off = at + offsetof<Cpu>("cr3");
-  else if (number == 4) off = at + offsetof<Cpu>("cr4");
-  else if (number == 8) off = at + offsetof<Cpu>("cr8");
-  else return raise(VECTOR_UD, 0);
-  if (id == Op.ReadCr) set_register(cpu, insn.rm, 3, load<u64>(off));
-  else store<u64>(off, value);
-  return DONE;
-}
-
-/** What needs ring 0 and has no operands. */
+/** Instructions without operands that are refused outside of ring 0. */
 export function do_privileged(cpu: Cpu, insn: Insn): u32 {
-  if (cpu.user != 0) {
-    const is_smap = insn.id == Op.Clac || insn.id == Op.Stac;
-    return raise(is_smap ? VECTOR_UD : VECTOR_GP, 0);
-  }
+  if (cpu.user != 0) return raise(VECTOR_GP, 0);
   switch (<u32>insn.id) {
     case Op.Hlt:
       return stop_behind(cpu, insn, STOP_HALT);
-    case Op.Cli:
-      change_flags(cpu, IF, 0);
-      break;
-    case Op.Sti:
-      change_flags(cpu, IF, IF);
-      break;
-    case Op.Clac:
-      change_flags(cpu, AC, 0);
-      break;
-    case Op.Stac:
-      change_flags(cpu, AC, AC);
-      break;
     case Op.Clts:
-      cpu.cr0 &= ~(<u64>8);
+      cpu.cr0 &= ~CR0_TS;
       break;
     case Op.Rdmsr:
       return read_msr(cpu) ? DONE : raise(VECTOR_GP, 0);
@@ -127,122 +69,86 @@ export function do_privileged(cpu: Cpu, insn: Insn): u32 {
   return DONE;
 }
 
-/** What any ring may execute and only touches registers. */
-export function do_unprivileged(cpu: Cpu, insn: Insn): u32 {
+/** CLI STI: IOPL decides. CLAC STAC: not an instruction outside of ring 0. */
+export function do_mask(cpu: Cpu, insn: Insn): u32 {
+  if (insn.id == Op.Clac || insn.id == Op.Stac) {
+    if (cpu.user != 0) return raise(VECTOR_UD, 0);
+    change_flags(cpu, AC, insn.id == Op.Stac ? AC : 0);
+    return DONE;
+  }
+  if (!has_io_privilege(cpu)) return raise(VECTOR_GP, 0);
+  change_flags(cpu, IF, insn.id == Op.Sti ? IF : 0);
+  return DONE;
+}
+
+/** Types of INVPCID: one address, one context, all with and all without global ones. */
+const INVPCID_ADDRESS: u64 = 0;
+const INVPCID_TYPES: u64 = 4;
+
+export function do_invpcid(cpu: Cpu, insn: Insn): u32 {
+  if (cpu.user != 0) return raise(VECTOR_GP, 0);
+  const off = read_off(address_va(cpu, insn), 16);
+  if (off == 0) return FAULT;
+  const kind = load<u64>(changetype<usize>(cpu) + <usize>insn.reg);
+  let good = kind < INVPCID_TYPES;
+  if (kind < 2) good = load<u64>(off) == 0; // no PCID but 0, as CR4 has no PCIDE
+  if (kind == INVPCID_ADDRESS) good = good && is_canonical(load<u64>(off, 8));
+  if (!good) return raise(VECTOR_GP, 0);
+  flush_tlb();
+  return DONE;
+}
+
+/** MONITOR MWAIT: a hint to wait; this processor goes on at once, as it may (vol. 2, MWAIT). */
+export function do_monitor(cpu: Cpu, insn: Insn): u32 {
+  if (cpu.user != 0) return raise(VECTOR_UD, 0);
+  if (insn.id == Op.Mwait) return ((<u32>cpu.rcx) & ~1) != 0 ? raise(VECTOR_GP, 0) : DONE;
+  if (<u32>cpu.rcx != 0) return raise(VECTOR_GP, 0);
+  const offset = insn.has(INSN_ADDR32) ? cpu.rax & 0xffffffff : cpu.rax;
+  return read_off(offset + segment_base(cpu, insn), 1) == 0 ? FAULT : DONE;
+}
+
+/** CLFLUSH CLFLUSHOPT CLWB: nothing to write back, but the address must be readable. */
+export function do_flush(cpu: Cpu, insn: Insn): u32 {
+  return rm_read(cpu, insn, 0) == 0 ? FAULT : DONE;
+}
+
+function is_refused(cpu: Cpu, mask: u64): bool {
+  return cpu.user != 0 && (cpu.cr4 & mask) != 0;
+}
+
+/** CPUID, RDTSC and their kind: any ring may ask, as far as CR4 allows it. */
+export function do_identify(cpu: Cpu, insn: Insn): u32 {
   switch (<u32>insn.id) {
     case Op.Cpuid:
       identify(cpu);
       break;
-    case Op.Rdtscp:
-      cpu.rcx = cpu.id; // falls through
-    case Op.Rdtsc:
-      cpu.rax = time_stamp() & 0xffffffff;
-      cpu.rdx = time_stamp() >> 32;
-      break;
     case Op.Rdpid:
       set_register(cpu, insn.rm, 3, cpu.id);
       break;
-    case Op.Rdfsbase:
-      set_register(cpu, insn.rm, insn.width, cpu.fs_base);
-      break;
-    case Op.Rdgsbase:
-      set_register(cpu, insn.rm, insn.width, cpu.gs_base);
-      break;
-    default: {
-      const value = load_width(changetype<usize>(cpu) + insn.rm, insn.width);
-      if (!is_canonical(value)) return raise(VECTOR_GP, 0);
-      if (insn.id == Op.Wrfsbase) cpu.fs_base = value;
-      else cpu.gs_base = value;
-    }
-  }
-  return DONE;
-}
-
-/** VERW: without descriptor tables, a selector can be written when it is not null. */
-export function do_verw(cpu: Cpu, insn: Insn): u32 {
-  const off = rm_read(cpu, insn, 1);
-  if (off == 0) return FAULT;
-  change_flags(cpu, ZF, (load<u16>(off) & ~3) != 0 ? ZF : 0);
-  return DONE;
-}
-
-/** Selectors in ModRM.reg order: ES CS SS DS FS GS. */
-function selector_off(cpu: Cpu, number: u32): usize {
-  const at = changetype<usize>(cpu);
-  switch (number) {
-    case 0:
-      return at + offsetof<Cpu>("es");
-    case 1:
-      return at + offsetof<Cpu>("cs");
-    case 2:
-      return at + offsetof<Cpu>("ss");
-    case 3:
-      return at + offsetof<Cpu>("ds");
-    case 4:
-      return at + offsetof<Cpu>("fs");
-    case 5:
-      return at + offsetof<Cpu>("gs");
+    case Op.Rdpmc:
+      return raise(VECTOR_GP, 0); // CPUID announces no counter
     default:
-      return 0;
+      if (is_refused(cpu, CR4_TSD)) return raise(VECTOR_GP, 0);
+      if (insn.id == Op.Rdtscp) cpu.rcx = cpu.id;
+      cpu.rax = time_stamp() & 0xffffffff;
+      cpu.rdx = time_stamp() >> 32;
   }
+  return DONE;
 }
 
-export function do_segment(cpu: Cpu, insn: Insn): u32 {
-  const number = (<u32>(insn.reg >> 3)) & 7;
-  const selector = selector_off(cpu, number);
-  if (selector == 0) return raise(VECTOR_UD, 0);
-  if (insn.id == Op.ReadSeg) {
-    const width: u32 = insn.has(INSN_MEM) ? 1 : insn.width;
-    const off = rm_write(cpu, insn, width);
-    if (off == 0) return FAULT;
-    set_rm(cpu, insn, off, width, load<u16>(selector));
+/** RDFSBASE RDGSBASE WRFSBASE WRGSBASE. */
+export function do_segment_base(cpu: Cpu, insn: Insn): u32 {
+  if ((cpu.cr4 & CR4_FSGSBASE) == 0) return raise(VECTOR_UD, 0);
+  const id: u32 = insn.id;
+  if (id == Op.Rdfsbase || id == Op.Rdgsbase) {
+    set_register(cpu, insn.rm, insn.width, id == Op.Rdfsbase ? cpu.fs_base : cpu.gs_base);
     return DONE;
   }
-  if (number == 1) return raise(VECTOR_UD, 0);
-  const off = rm_read(cpu, insn, 1);
-  if (off == 0) return FAULT;
-  store<u16>(selector, load<u16>(off));
-  if (number == 4) cpu.fs_base = 0;
-  else if (number == 5) cpu.gs_base = 0;
+  const value = load_width(changetype<usize>(cpu) + insn.rm, insn.width);
+  if (!is_canonical(value)) return raise(VECTOR_GP, 0);
+  if (id == Op.Wrfsbase) cpu.fs_base = value;
+  else cpu.gs_base = value;
   return DONE;
-}
-
-/** IRETQ. A change of ring stops: what addresses mean changes with it. */
-export function do_iret(cpu: Cpu, insn: Insn): u32 {
-  if (insn.width != 3) return raise(VECTOR_GP, 0);
-  const off = read_off(cpu.rsp, 40);
-  if (off == 0) return FAULT;
-  const cs = load<u16>(off, 8);
-  const to_user = (cs & 3) != 0;
-  if (!is_canonical(load<u64>(off)) || (cpu.user != 0 && !to_user))
-    return raise(VECTOR_GP, cs & ~3);
-  const mask = cpu.user != 0 ? POPF_MASK & ~IF : POPF_MASK;
-  cpu.rip = load<u64>(off);
-  cpu.cs = cs;
-  cpu.rflags = (cpu.rflags & ~(mask | RF)) | (load<u64>(off, 16) & mask) | FIXED;
-  cpu.ss = load<u16>(off, 32);
-  cpu.rsp = load<u64>(off, 24);
-  if (to_user == (cpu.user != 0)) return JUMP;
-  cpu.user = <u32>to_user;
-  return STOP + STOP_CONTEXT;
-}
-
-/** SYSCALL from user code: the scheduler brings the CPU into the hypervisor. */
-export function do_syscall(cpu: Cpu, insn: Insn): u32 {
-  if (cpu.user == 0) return raise(VECTOR_UD, 0);
-  cpu.rcx = cpu.rip + insn.len;
-  cpu.r11 = cpu.rflags & ~RF;
-  return stop_behind(cpu, insn, STOP_SYSCALL);
-}
-
-export function do_sysret(cpu: Cpu, insn: Insn): u32 {
-  if (cpu.user != 0 || insn.width != 3 || !is_canonical(cpu.rcx)) return raise(VECTOR_GP, 0);
-  cpu.rip = cpu.rcx;
-  cpu.rflags = (cpu.r11 & (POPF_MASK | 0x3000)) | FIXED;
-  cpu.cs = (<u16>((cpu.star >> 48) + 16)) | 3;
-  cpu.ss = (<u16>((cpu.star >> 48) + 8)) | 3;
-  cpu.user = 1;
-  return STOP + STOP_CONTEXT;
 }
 
 /** VMCALL: the gate into the machine, for hypervisor code only. */
@@ -251,9 +157,43 @@ export function do_vmcall(cpu: Cpu, insn: Insn): u32 {
   return stop_behind(cpu, insn, STOP_GATE);
 }
 
+/** A trap: the instruction is done, and RIP is behind it (vol. 3, 6.5). */
+function trap(cpu: Cpu, insn: Insn, vector: u32): u32 {
+  latch_trap(cpu, vector, cpu.rip);
+  return stop_behind(cpu, insn, STOP_FAULT);
+}
+
+/** Fills the CPU's fault latch about the instruction at `va`, which has been executed. */
+export function latch_trap(cpu: Cpu, vector: u32, va: u64): void {
+  cpu.fault_vector = vector;
+  cpu.fault_error = 0;
+  cpu.fault_va = 0;
+  cpu.fault_rip = va;
+}
+
+/**
+ * INT n. Gates that ring 3 may use lead to #BP and #OF, as in Xen's IDT; through all others it gets
+ * #GP with the vector and the IDT bit. Hypervisor code reaches what the image serves.
+ */
+function interrupt(cpu: Cpu, insn: Insn, vector: u32): u32 {
+  if (vector == VECTOR_BP || vector == VECTOR_OF) return trap(cpu, insn, vector);
+  const hook = enter_vector;
+  const start_va = cpu.rip;
+  if (cpu.user == 0 && hook !== null) {
+    cpu.rip += insn.len; // where the handler comes back to
+    if (hook(cpu, vector)) return JUMP;
+    cpu.rip = start_va;
+  }
+  return raise(VECTOR_GP, (vector << 3) | 2);
+}
+
+/** INT1 INT3 INT UD. */
 export function do_trap(cpu: Cpu, insn: Insn): u32 {
-  if (insn.id == Op.Int3) return raise(VECTOR_BP, 0);
-  // Error code of a missing gate: IDT bit, vector.
-  if (insn.id == Op.Int) return raise(VECTOR_GP, ((<u32>insn.imm) << 3) | 2);
-  return raise(VECTOR_UD, 0);
+  // prettier-ignore
+  switch (<u32>insn.id) {
+    case Op.Int1: return trap(cpu, insn, VECTOR_DB);
+    case Op.Int3: return trap(cpu, insn, VECTOR_BP);
+    case Op.Int: return interrupt(cpu, insn, <u32>insn.imm);
+    default: return raise(VECTOR_UD, 0);
+  }
 }

@@ -12,6 +12,7 @@ import { flush_code } from "../../../assembly/hv/x86/cache";
 import { decode } from "../../../assembly/hv/x86/decode";
 import { Insn } from "../../../assembly/hv/x86/insn";
 import { run_cpu } from "../../../assembly/hv/x86/run";
+import { reset_state, system_of } from "../../../assembly/hv/x86/state";
 
 let lower: usize = 0;
 
@@ -20,6 +21,7 @@ export function init(user: bool): void {
   header().hv_root = <u64>new_root();
   lower = new_root();
   cpu_at(0).user = <u32>user;
+  reset_state(cpu_at(0));
   set_context(<usize>header().hv_root, lower, 0, user);
   flush_code();
 }
@@ -57,6 +59,11 @@ export function return_va(): u64 {
 /** For code that was changed behind the machine's back. */
 export function flush(): void {
   flush_code();
+}
+/** Where the descriptor table of the CPU is. */
+export function load_gdt(va: u64, limit: u32): void {
+  system_of(cpu_at(0)).gdt_base = va;
+  system_of(cpu_at(0)).gdt_limit = <u16>limit;
 }
 export function run(instructions: u64): u32 {
   return run_cpu(cpu_at(0), instructions);

@@ -3,11 +3,14 @@
 import { PERM_R, PERM_W, PERM_X } from "../../../assembly/abi";
 import { Cpu, cpu_at } from "../../../assembly/hv/cpu";
 import { alloc_frames, OWNER_IMAGE } from "../../../assembly/hv/frames";
+import { boot_gdt, load_gdt } from "../../../assembly/hv/gdt";
 import { header } from "../../../assembly/hv/header";
 import { CPU_SIZE, IO_OFF } from "../../../assembly/hv/layout";
 import { poke, set_context } from "../../../assembly/hv/mem";
 import { map_pages, new_root } from "../../../assembly/hv/pages";
+import { HYPERVISOR_CS } from "../../../assembly/hv/smp";
 import { flush_code } from "../../../assembly/hv/x86/cache";
+import { reset_state } from "../../../assembly/hv/x86/state";
 import { reset_machine } from "./bare_machine";
 
 export const CODE_VA: u64 = 0xffff82d080100000;
@@ -28,6 +31,7 @@ export function reset_cpus(): void {
   map(CODE_VA, 2, PERM_R | PERM_X);
   map(DATA_VA, 2, PERM_R | PERM_W);
   map(STACK_VA, 1, PERM_R | PERM_W);
+  assert(boot_gdt() == 0);
   for (let i: u32 = 0; i < 2; i++) {
     const cpu = cpu_at(i);
     memory.fill(changetype<usize>(cpu), 0, CPU_SIZE);
@@ -35,6 +39,9 @@ export function reset_cpus(): void {
     cpu.rip = CODE_VA;
     cpu.rsp = STACK_TOP_VA;
     cpu.rflags = 2;
+    cpu.cs = HYPERVISOR_CS;
+    reset_state(cpu);
+    load_gdt(cpu);
   }
 }
 

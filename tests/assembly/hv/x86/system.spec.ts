@@ -14,7 +14,7 @@ import {
 import { header } from "../../../../assembly/hv/header";
 import { translate_write } from "../../../../assembly/hv/mem";
 import { run_cpu } from "../../../../assembly/hv/x86/run";
-import { install_port_out } from "../../../../assembly/hv/x86/system";
+import { install_port_out } from "../../../../assembly/hv/x86/port";
 import {
   CODE_VA,
   cpu0,
@@ -36,7 +36,7 @@ function user_vector(hex: string): u32 {
   place(USER_VA, hex);
   cpu0().rip = USER_VA;
   assert(run_cpu(cpu0(), 10) == STOP_FAULT);
-  assert(cpu0().rip == USER_VA);
+  assert(cpu0().fault_rip == USER_VA);
   return cpu0().fault_vector;
 }
 
@@ -98,12 +98,14 @@ describe("system instructions", () => {
     store<u64>(off, 0xe008, 8);
     store<u64>(off, 0x246, 16);
     store<u64>(off, DATA_VA, 24);
+    store<u64>(off, 0, 32);
     cpu.rsp = frame;
     expect(run_cpu(cpu, 10)).toBe(STOP_HALT);
     expect(cpu.rsp).toBe(DATA_VA);
     expect(cpu.rflags).toBe(0x246);
     store<u64>(off, USER_VA);
     store<u64>(off, 0xe033, 8);
+    store<u64>(off, 0xe02b, 32);
     cpu.rip = CODE_VA;
     cpu.rsp = frame;
     expect(run_cpu(cpu, 10)).toBe(STOP_CONTEXT);
