@@ -4,7 +4,7 @@
 // replace its first, quick translation of a function by its optimised one when the function is
 // entered again.
 
-import { STOP_BUDGET, STOP_FAULT, VECTOR_DB } from "../../abi";
+import { STOP_BUDGET, STOP_FAULT, STOP_HALT, STOP_IPI, VECTOR_DB } from "../../abi";
 import { Cpu } from "../cpu";
 import { BLOCK_RECORDS } from "./blocks";
 import { tail_block } from "./cache";
@@ -32,7 +32,8 @@ function step(cpu: Cpu, done: u64): u32 {
   const stop = run_blocks(cpu, 1, one);
   if (retired_last() == 0) return stop;
   if (is_traced()) after_instruction(va, cpu.rip);
-  if (!traps || stop != STOP_BUDGET || loads_stack(one)) return stop;
+  const ends = stop == STOP_BUDGET || stop == STOP_HALT || stop == STOP_IPI;
+  if (!traps || !ends || loads_stack(one)) return stop;
   system_of(cpu).dr6 |= DR6_BS;
   latch_trap(cpu, VECTOR_DB, va);
   return STOP_FAULT;

@@ -1,6 +1,6 @@
 // Repeated string instructions: in steps, restartable after a fault.
 
-import { PERM_R, PERM_W, STOP_FAULT, STOP_HALT } from "../../../../assembly/abi";
+import { PERM_R, PERM_W, STOP_BUDGET, STOP_FAULT, STOP_HALT } from "../../../../assembly/abi";
 import { translate_write } from "../../../../assembly/hv/mem";
 import { run_cpu } from "../../../../assembly/hv/x86/run";
 import { CODE_VA, cpu0, DATA_VA, map, place, reset_cpus } from "../../support/code";
@@ -66,5 +66,21 @@ describe("rep", () => {
     expect(run_cpu(cpu, 1000)).toBe(STOP_HALT);
     expect(cpu.rdi).toBe(DATA_VA + 3001);
     expect(cpu.rflags & 0x40).toBe(0x40);
+  });
+
+  it("of any length ends with its budget, and an interrupt finds it where it is", () => {
+    place(CODE_VA, "f2 ae f4"); // repne scasb over zeros; hlt
+    const cpu = cpu0();
+    cpu.rax = 1;
+    cpu.rdi = DATA_VA;
+    cpu.rcx = u64.MAX_VALUE;
+    expect(run_cpu(cpu, 3)).toBe(STOP_BUDGET);
+    expect(cpu.retired).toBe(3);
+    expect(cpu.rip).toBe(CODE_VA);
+    expect(cpu.rdi).toBe(DATA_VA + 3 * 1024); // a step each
+    expect(cpu.rcx).toBe(u64.MAX_VALUE - 3 * 1024);
+    expect(run_cpu(cpu, 1000)).toBe(STOP_FAULT); // at the end of the data
+    expect(cpu.fault_va).toBe(DATA_VA + 0x2000);
+    expect(cpu.retired).toBe(8);
   });
 });
