@@ -18,12 +18,12 @@ export function callOptions(options: Options): { cpu?: number; budget?: bigint }
 }
 
 /** Prints how a call ended; 1 when the function did not return. */
-export function showResult(
+export async function showResult(
   ctx: Context,
   machine: Machine,
   result: CallResult,
   text?: string,
-): number {
+): Promise<number> {
   const { stop, rax, instructions, fault } = result;
   const more = fault ? { fault: faultRecord(fault) } : {};
   const string = text === undefined ? {} : { string: text };
@@ -33,7 +33,7 @@ export function showResult(
     return 0;
   }
   if (fault) {
-    ctx.say(`xen-xsplice: ${describeFault(machine, fault)}`);
+    ctx.say(`xen-xsplice: ${await describeFault(machine, fault)}`);
   } else {
     ctx.say(`xen-xsplice: stopped by ${stop} after ${instructions} instructions`);
   }

@@ -36,7 +36,7 @@ export const command: Command = {
       ...callOptions(options),
       domain: ctx.domain,
     });
-    const code = showResult(ctx, machine, result);
+    const code = await showResult(ctx, machine, result);
     const buffers = args.filter((arg) => arg instanceof Uint8Array);
     for (const buffer of buffers) for (const line of dumpLines(buffer, 0n)) ctx.print(line);
     if (buffers.length > 0) ctx.extend({ buffers: buffers.map(hexBytes) });

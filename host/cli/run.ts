@@ -26,7 +26,7 @@ export const command: Command = {
     ctx.print(`${instructions} instructions, ${timeNs} ns of virtual time (${stop})`);
     const crashed = machine.stacks().flatMap(({ cpu, fault }) => (fault ? [{ cpu, fault }] : []));
     for (const { cpu, fault } of stop === "fault" ? crashed : [])
-      ctx.say(`xen-xsplice: CPU ${cpu} has stopped: ${describeFault(machine, fault)}`);
+      ctx.say(`xen-xsplice: CPU ${cpu} has stopped: ${await describeFault(machine, fault)}`);
     ctx.result({ instructions: hex(instructions), time_ns: hex(timeNs), stop });
     return 0;
   },

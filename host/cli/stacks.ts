@@ -7,13 +7,14 @@ import type { Command } from "./command.js";
 import { hex } from "./format.js";
 import { describe, describeFault, faultRecord } from "./place.js";
 
-function line(machine: Machine, { cpu, state, rip, fault, guestCrash }: CpuStack): string {
+async function line(machine: Machine, stack: CpuStack): Promise<string> {
+  const { cpu, state, rip, fault, guestCrash } = stack;
   const where = state === "idle" ? "" : `, rip ${describe(machine, rip)}`;
-  const stopped = fault ? `, stopped by ${describeFault(machine, fault)}` : "";
-  const lost = guestCrash
-    ? `, its guest of domain ${guestCrash.domain} crashed: ${describeFault(machine, guestCrash)}`
-    : "";
-  return `CPU ${cpu}: ${state}${where}${stopped}${lost}`;
+  const stopped = fault ? `, stopped by ${await describeFault(machine, fault)}` : "";
+  if (!guestCrash) return `CPU ${cpu}: ${state}${where}${stopped}`;
+  const { domain } = guestCrash;
+  const how = await describeFault(machine, guestCrash, domain);
+  return `CPU ${cpu}: ${state}${where}${stopped}, its guest of domain ${domain} crashed: ${how}`;
 }
 
 const record = ({ cpu, state, rip, symbol, frames, fault, guestCrash }: CpuStack) => ({
@@ -32,7 +33,7 @@ export const command: Command = {
     const machine = await ctx.machine();
     const stacks = machine.stacks();
     for (const stack of stacks) {
-      ctx.print(line(machine, stack));
+      ctx.print(await line(machine, stack));
       for (const { va } of stack.frames) ctx.print(`  ${describe(machine, va)}`);
     }
     ctx.result(stacks.map(record));

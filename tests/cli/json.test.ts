@@ -64,6 +64,13 @@ describe("the machine", () => {
     assert.equal((short.value as Json).stop, "budget");
   });
 
+  test("call of what the processor does not have: its bytes are named", async () => {
+    // Two bytes into an instruction stands one of the x87.
+    const { code, err } = await s.run("call", "0xffff82d0801000c2");
+    assert.equal(code, 1);
+    assert.match(err, /#UD at 0xffff82d0801000c2 \(.*\): fimull \(%rax\) \(da 08\)/);
+  });
+
   test("run, console, key, stacks", async () => {
     const ran = await value("run", "--ms", "1");
     assert.match(String(ran.instructions), HEX);
