@@ -1,12 +1,12 @@
 /* Rows from templates: random registers, every addressing form, operands at the edges of pages. */
-#include "templates.h"
+#include "bare.h"
 #include <string.h>
 
 static uint32_t seed_now, draws;
 static uint32_t draw(uint32_t below) { return mix(seed_now, 1000 + draws++) % below; }
 static uint32_t draw32(void) { return mix(seed_now, 1000 + draws++); }
 
-const char *template_name(int t) { return t < TEMPLATES ? templates[t].name : plain[t - TEMPLATES].name; }
+const char *template_name(int t) { return t < TEMPLATES ? templates[t].name : bare[t - TEMPLATES].name; }
 
 static void override(struct row *row, int reg, uint64_t value)
 {
@@ -231,15 +231,15 @@ static void begin_row(struct row *row, uint32_t seed)
     row->at = (uint16_t)(0x800 + draw(64));
 }
 
-static int plain_row(int number, uint32_t seed, struct row *row)
+static int bare_row(int number, uint32_t seed, struct row *row)
 {
-    if (number >= PLAIN) return 0;
+    if (number >= BARE) return 0;
     begin_row(row, seed);
     row->defined = ALL;
-    row->x87 = (plain[number].flags & X87) != 0;
-    row->stepped = !(plain[number].flags & NO_STEP) && draw(6) == 0;
-    row->len = plain[number].len;
-    memcpy(row->code, plain[number].bytes, row->len);
+    row->x87 = (bare[number].flags & X87) != 0;
+    row->stepped = !(bare[number].flags & NO_STEP) && draw(6) == 0;
+    row->len = bare[number].len;
+    memcpy(row->code, bare[number].bytes, row->len);
     return 1;
 }
 
@@ -270,7 +270,7 @@ static int is_unfit(const struct code *c, const struct template *t)
 
 int make_row(int number, uint32_t seed, struct row *row)
 {
-    if (number >= TEMPLATES) return plain_row(number - TEMPLATES, seed, row);
+    if (number >= TEMPLATES) return bare_row(number - TEMPLATES, seed, row);
     const struct template *t = &templates[number];
     struct code c = { .rip_at = 0 }, operand = { .rip_at = 0 };
     begin_row(row, seed);

@@ -191,22 +191,5 @@ static const struct template templates[] = {
     { "xsaveopt", 1, 0, 0xae, 6, W32 | W64, NO_IMM, ALL, NO_REG | AREA | HEADER },
     { "xsavec", 1, 0, 0xc7, 4, W32 | W64, NO_IMM, ALL, NO_REG | X87 | AREA | HEADER },
 };
-
-/* Instructions without operands, and some whose only operand is fixed. */
-static const struct { const char *name; uint8_t len, bytes[5]; int flags; } plain[] = {
-    { "sti", 1, { 0xfb }, 0 }, { "int3", 2, { 0xcd, 3 }, NO_STEP }, { "into", 2, { 0xcd, 4 }, NO_STEP },
-    { "clts", 2, { 0x0f, 0x06 }, 0 }, { "invd", 2, { 0x0f, 0x08 }, 0 }, { "wbinvd", 2, { 0x0f, 0x09 }, 0 },
-    { "rdmsr", 2, { 0x0f, 0x32 }, 0 }, { "wrmsr", 2, { 0x0f, 0x30 }, 0 }, { "rdpmc", 2, { 0x0f, 0x33 }, 0 },
-    { "sysretl", 2, { 0x0f, 0x07 }, 0 }, { "sysretq", 3, { 0x48, 0x0f, 0x07 }, 0 }, { "swapgs", 3, { 0x0f, 0x01, 0xf8 }, 0 },
-    { "monitor", 3, { 0x0f, 0x01, 0xc8 }, 0 }, { "mwait", 3, { 0x0f, 0x01, 0xc9 }, 0 }, { "xsetbv", 3, { 0x0f, 0x01, 0xd1 }, 0 },
-    { "clac", 3, { 0x0f, 0x01, 0xca }, 0 }, { "stac", 3, { 0x0f, 0x01, 0xcb }, 0 },
-    { "mov cr0", 3, { 0x0f, 0x20, 0xc0 }, 0 }, { "mov to cr4", 3, { 0x0f, 0x22, 0xe3 }, 0 }, { "mov cr1", 3, { 0x0f, 0x20, 0xc8 }, 0 },
-    { "mov dr7", 3, { 0x0f, 0x21, 0xf8 }, 0 }, { "mov to dr0", 3, { 0x0f, 0x23, 0xc1 }, 0 },
-    { "endbr64", 4, { 0xf3, 0x0f, 0x1e, 0xfa }, 0 }, { "rdsspq", 5, { 0xf3, 0x48, 0x0f, 0x1e, 0xc8 }, 0 },
-    { "incsspq", 5, { 0xf3, 0x48, 0x0f, 0xae, 0xe9 }, 0 }, { "setssbsy", 4, { 0xf3, 0x0f, 0x01, 0xe8 }, 0 },
-    { "mfence", 3, { 0x0f, 0xae, 0xf0 }, 0 }, { "lfence", 3, { 0x0f, 0xae, 0xe8 }, 0 }, { "pause", 2, { 0xf3, 0x90 }, 0 },
-    { "fninit", 2, { 0xdb, 0xe3 }, X87 }, { "fnclex", 2, { 0xdb, 0xe2 }, X87 }, { "fnstsw", 2, { 0xdf, 0xe0 }, X87 }, { "fwait", 1, { 0x9b }, X87 },
-};
-#define PLAIN ((int)(sizeof plain / sizeof *plain))
 #define TEMPLATES ((int)(sizeof templates / sizeof *templates))
 #endif
