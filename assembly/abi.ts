@@ -127,8 +127,7 @@ export const STOP_GATE = 4; // vmcall (internal: the scheduler answers it)
 export const STOP_SYSCALL = 5; // guest executed syscall (internal)
 export const STOP_CONTEXT = 6; // iretq, sysretq: other ring, the context must be set (internal)
 export const STOP_IPI = 7; // wrote the APIC's ICR: others have something to do (internal)
-
-// Faults: Intel SDM vector numbers.
+/** Faults and traps: vectors of the Intel SDM. */
 export const VECTOR_DE = 0;
 export const VECTOR_DB = 1;
 export const VECTOR_NMI = 2;

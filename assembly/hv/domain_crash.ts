@@ -56,7 +56,7 @@ export function crash_guest(cpu: Cpu): void {
   cpu.lost_domain = cpu.domain;
   cpu.lost_vector = cpu.fault_vector;
   cpu.lost_error = cpu.fault_error;
-  cpu.lost_rip = cpu.user != 0 ? cpu.rip : load<u64>(peek_off(cpu.rsp));
+  cpu.lost_rip = cpu.user != 0 ? cpu.fault_rip : load<u64>(peek_off(cpu.rsp));
   cpu.lost_va = cpu.fault_va;
   header().lost_guests++;
   report(cpu);
