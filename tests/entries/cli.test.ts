@@ -80,7 +80,7 @@ describe("guests on the command line", () => {
     const run = await s.run("run", "--ms", "1");
     assert.match(
       run.err,
-      /^xen-xsplice: CPU \d has stopped: #UD at 0x[0-9a-f]+ \(do_xen_version\)$/m,
+      /^xen-xsplice: CPU \d has stopped: #UD at 0x[0-9a-f]+ \(do_xen_version\): ud2 \(0f 0b\)$/m,
     );
     assert.match((await s.run("stacks")).out, /hypervisor, rip .*, stopped by #UD at/);
     const stopped = (await value<Stack[]>("stacks")).filter(({ fault }) => fault);

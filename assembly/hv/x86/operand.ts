@@ -25,9 +25,9 @@ export function address_va(cpu: Cpu, insn: Insn): u64 {
   return effective_offset(cpu, insn) + segment_base(cpu, insn);
 }
 
-/** Does an operand break its alignment of `mask` + 1? Then #GP, unless there is no such address. */
+/** Does an operand break its alignment of `mask` + 1? Then #GP, before its address is looked at. */
 export function misaligned(va: u64, mask: u64): bool {
-  if ((va & mask) == 0 || !is_canonical(va)) return false;
+  if ((va & mask) == 0) return false;
   latch_fault(VECTOR_GP, 0);
   return true;
 }
