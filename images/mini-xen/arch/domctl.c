@@ -22,12 +22,16 @@ noinline u64 arch_long_loop(u64 iterations)
     return x;
 }
 
-/* A frame per step; the result depends on all of them. */
+/* A frame per step; the result depends on all of them. The barrier keeps gcc from making a loop of it. */
 noinline u64 arch_deep_call(u64 depth)
 {
+    u64 below;
+
     if (depth == 0)
         return stack_bottom()->processor_id;
-    return arch_deep_call(depth - 1) * 3 + depth;
+    below = arch_deep_call(depth - 1);
+    barrier();
+    return below * 3 + depth;
 }
 
 /*
