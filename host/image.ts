@@ -14,6 +14,9 @@ const CORE = new URL("dist/core.wasm", PACKAGE);
 /** The embedded hypervisor: a mini-Xen at the addresses of the RFC's examples. */
 export const MINI_XEN: URL = new URL("images/mini-xen/mini-xen", PACKAGE);
 
+/** The same hypervisor built with frame pointers: a build of its own, for payloads of its own. */
+export const MINI_XEN_FRAMES: URL = new URL("images/mini-xen-frames/mini-xen-frames", PACKAGE);
+
 /**
  * Reads a file.
  * @throws XenError `file-…`

@@ -38,8 +38,17 @@ export {
 } from "./firmware.js";
 export type { Allocate, GuestBuffer } from "./guest.js";
 export { HYPERCALLS } from "./hypercalls.js";
-export { type FileSource, MINI_XEN, type WasmSource } from "./image.js";
-export type { CpuInfo, CpuStack, CpuState, MachineInfo, TextRange } from "./inspect.js";
+export { type FileSource, MINI_XEN, MINI_XEN_FRAMES, type WasmSource } from "./image.js";
+export type {
+  CpuInfo,
+  CpuStack,
+  CpuState,
+  Frame,
+  FrameKind,
+  MachineInfo,
+  StackWalk,
+  TextRange,
+} from "./inspect.js";
 export { Machine } from "./machine.js";
 export type { Patched, PatchKind, PayloadInfo } from "./map.js";
 export { checkPolicy, type Operation, type Policy, parsePolicy } from "./policy.js";

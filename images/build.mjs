@@ -11,8 +11,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildCode } from "./recipes/code.mjs";
-import { buildKernels, buildMiniXen } from "./recipes/hypervisor.mjs";
-import { buildPayloads } from "./recipes/payloads.mjs";
+import { buildKernels, buildMiniXen, MINI_XEN, MINI_XEN_FRAMES } from "./recipes/hypervisor.mjs";
+import { buildPayloads, payloadNames } from "./recipes/payloads.mjs";
 
 const images = dirname(fileURLToPath(import.meta.url));
 
@@ -25,23 +25,43 @@ export function toolVersions() {
   return Object.fromEntries(["gcc", "as", "ld", "objcopy"].map((tool) => [tool, versionOf(tool)]));
 }
 
+/** Hypervisors, and the payloads that are built for each of them. */
+const HYPERVISORS = [
+  {
+    image: "images/mini-xen/mini-xen",
+    build: MINI_XEN,
+    folder: "images/payloads",
+    names: payloadNames(images),
+  },
+  {
+    image: "images/mini-xen-frames/mini-xen-frames",
+    build: MINI_XEN_FRAMES,
+    folder: "images/mini-xen-frames",
+    names: ["xsa125"],
+  },
+];
+
 /** Builds everything into `out` (laid out as the project) and returns the files' names. */
 export function buildAll(out) {
   const work = mkdtempSync(join(tmpdir(), "xsplice-images-"));
+  const directory = (name) => {
+    mkdirSync(join(out, name), { recursive: true });
+    return join(out, name);
+  };
   try {
-    const [miniXen, kernels] = ["images/mini-xen/mini-xen", "images/bench/kernels"];
-    const [payloads, code] = ["images/payloads", "assembly/hv"];
-    for (const directory of [dirname(miniXen), dirname(kernels), payloads, code])
-      mkdirSync(join(out, directory), { recursive: true });
-    buildMiniXen(images, work, join(out, miniXen));
-    buildKernels(images, work, join(out, kernels));
-    const names = buildPayloads(images, work, join(out, miniXen), join(out, payloads));
-    return [
-      miniXen,
-      kernels,
-      ...names.map((name) => `${payloads}/${name}`),
-      ...buildCode(images, work, join(out, code)).map((name) => `${code}/${name}`),
-    ];
+    const built = ["images/bench/kernels"];
+    directory("images/bench");
+    buildKernels(images, work, join(out, built[0]));
+    for (const { image, build, folder, names } of HYPERVISORS) {
+      directory(dirname(image));
+      buildMiniXen(images, build, work, join(out, image));
+      const to = directory(folder);
+      const payloads = buildPayloads(images, names, work, join(out, image), to, build);
+      built.push(image, ...payloads.map((name) => `${folder}/${name}`));
+    }
+    const code = "assembly/hv";
+    const sources = buildCode(images, work, directory(code));
+    return [...built, ...sources.map((name) => `${code}/${name}`)];
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -1,8 +1,8 @@
 /*
  * What every sample payload begins with. The recipe compiles each source twice: the second time,
  * SIZE_OF(x) is the size that function or object x had the first time. image.h is made from mini-xen's
- * own symbol table and disassembly, as an author would from xen-syms: ADDR_x, OLD_SIZE_x, and the
- * places that the recipe looks up (SITES_x and others).
+ * own symbol table and disassembly, as an author would from xen-syms: BUILD_ID, ADDR_x, OLD_SIZE_x,
+ * and the places that the recipe looks up (SITES_x and others).
  */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
@@ -11,8 +11,6 @@
 #include "xen.h"
 #include "image.h"
 #include "sizes.h"
-
-#define BUILD_ID "92dd05a61556c554155b1508c9cf67d993336d28"
 
 #define DEFINE_SYMBOL(id, symbol, where) \
     XSPLICE_SYMBOLS static struct xsplice_symbol id = { .name = symbol, .label = symbol where }

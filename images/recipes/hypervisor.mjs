@@ -1,4 +1,7 @@
-/* Recipes of the two hypervisor images: mini-Xen, and the benchmarks' computing kernels. */
+/*
+ * Recipes of the hypervisor images: mini-Xen, the same with frame pointers, and the benchmarks'
+ * computing kernels.
+ */
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { basename, extname, join } from "node:path";
@@ -37,14 +40,20 @@ const OWN_FLAGS = {
 /** Parts of one function that the linker joins: only the whole keeps a name. */
 const INNER_SYMBOLS = ["xen_version_body", "xen_version_high", "domctl_body", "do_domctl_arch"];
 const ISLANDS = ["entry", "domctl", "common", "xen_version", "kernel", "arch_domctl", "arch"];
-const BUILD_ID = "92dd05a61556c554155b1508c9cf67d993336d28";
+
+/** The builds of mini-Xen: the RFC's, and one whose stacks can be walked (README.md, "Frames"). */
+export const MINI_XEN = { buildId: "92dd05a61556c554155b1508c9cf67d993336d28", flags: [] };
+export const MINI_XEN_FRAMES = {
+  buildId: "a49e0f7888cb3eb80d7384809d8238a5c7fb4c23",
+  flags: ["-fno-omit-frame-pointer", "-DCONFIG_FRAME_POINTER"],
+};
 
 export function run(tool, args, cwd) {
   return execFileSync(tool, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 }
 
 /** Object files in the order of their sources' names, which is the order of the symbol table. */
-function compileDirectory(root, directory, work) {
+function compileDirectory(root, directory, flags, work) {
   const sources = readdirSync(join(root, directory))
     .filter((f) => /\.[cS]$/.test(f))
     .sort();
@@ -56,6 +65,7 @@ function compileDirectory(root, directory, work) {
       "gcc",
       [
         ...CFLAGS,
+        ...flags,
         ...(OWN_FLAGS[source] ?? []),
         `-ffile-prefix-map=${root}=.`,
         "-Iinclude",
@@ -70,11 +80,11 @@ function compileDirectory(root, directory, work) {
   });
 }
 
-export function buildMiniXen(images, work, out) {
+export function buildMiniXen(images, { buildId, flags }, work, out) {
   const root = join(images, "mini-xen");
   const objects = [
-    ...compileDirectory(root, "arch", work),
-    ...compileDirectory(root, "common", work),
+    ...compileDirectory(root, "arch", flags, work),
+    ...compileDirectory(root, "common", flags, work),
   ];
   // Two files called domain.c: one of them says where it is from (requirements A14, R204).
   run("objcopy", ["--redefine-sym", "domain.c=a/domain.c", join(work, "arch_domain.o")], root);
@@ -89,7 +99,7 @@ export function buildMiniXen(images, work, out) {
       "max-page-size=4096",
       "-z",
       "noexecstack",
-      `--build-id=0x${BUILD_ID}`,
+      `--build-id=0x${buildId}`,
       "-T",
       "mini-xen.lds",
       "-o",

@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { CFLAGS, run } from "./hypervisor.mjs";
+import { CFLAGS, MINI_XEN, run } from "./hypervisor.mjs";
 
 /** Symbols of an ELF file with a size: name, address, size; names that occur twice are left out. */
 function sizedSymbols(file) {
@@ -61,8 +61,8 @@ function stringAddress(file, text) {
   throw new Error(`no such string in the image: ${text}`);
 }
 
-/** image.h: what payloads ask about mini-Xen. */
-function imageHeader(image) {
+/** image.h: what payloads ask about the mini-Xen that they are for. */
+function imageHeader(image, buildId) {
   const functions = disassemble(image);
   const sites = callSites(functions, "account_tick").map(
     ({ name, at }, i) => `X(${name}, ${at}, ${i})`,
@@ -73,6 +73,7 @@ function imageHeader(image) {
     .find(Boolean)[1];
   const text = "operation not permitted for this domain";
   return [
+    `#define BUILD_ID "${buildId}"`,
     ...sizedSymbols(image).flatMap(({ name, va, size }) => [
       `#define ADDR_${name} 0x${va}`,
       `#define OLD_SIZE_${name} ${size}`,
@@ -93,11 +94,12 @@ function sizesHeader(object) {
 }
 
 /** Compiles NAME.c, with NAME.S and NAME.lds if it has them, into `out`. */
-function buildPayload(images, name, work, out) {
+function buildPayload(images, name, build, work, out) {
   const root = join(images, "payloads");
   const object = join(work, `${name}.o`);
   const flags = [
     ...CFLAGS,
+    ...build.flags,
     "-fno-partial-inlining",
     "-Wno-missing-field-initializers",
     `-ffile-prefix-map=${images}=.`,
@@ -127,15 +129,19 @@ function buildPayload(images, name, work, out) {
   ]);
 }
 
-/** All payloads, by the names of their C files. */
-export function buildPayloads(images, work, image, out) {
-  writeFileSync(join(work, "image.h"), imageHeader(image));
-  const sources = readdirSync(join(images, "payloads"))
-    .filter((f) => f.endsWith(".c"))
-    .sort();
-  return sources.map((file) => {
-    const name = basename(file, ".c");
-    buildPayload(images, name, work, join(out, `${name}.xsplice`));
+/** The payloads of these names, for the image, which was built as `build` says. */
+export function buildPayloads(images, names, work, image, out, build = MINI_XEN) {
+  writeFileSync(join(work, "image.h"), imageHeader(image, build.buildId));
+  return names.map((name) => {
+    buildPayload(images, name, build, work, join(out, `${name}.xsplice`));
     return `${name}.xsplice`;
   });
+}
+
+/** All payloads, by the names of their C files. */
+export function payloadNames(images) {
+  return readdirSync(join(images, "payloads"))
+    .filter((f) => f.endsWith(".c"))
+    .sort()
+    .map((file) => basename(file, ".c"));
 }

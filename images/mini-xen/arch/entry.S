@@ -2,6 +2,7 @@
 // Frame layout is struct cpu_user_regs (include/xen.h); README.md tells what the machine does before.
         .file   "entry.S"
 
+#define UREGS_rbp 32
 #define UREGS_cs 136
 #define INFO_processor 200 /* from the start of struct cpu_info */
 
@@ -39,6 +40,15 @@
         pop     %rdx
         pop     %rsi
         pop     %rdi
+        .endm
+
+// In a build with frame pointers, rbp tells who walks them that a struct cpu_user_regs lies here and
+// no ordinary frame: the inverted address of the rbp saved in it, as Xen's own entries do it.
+        .macro  MARK_FRAME              // rsp at cpu_user_regs
+#ifdef CONFIG_FRAME_POINTER
+        lea     UREGS_rbp(%rsp), %rbp
+        not     %rbp
+#endif
         .endm
 
         .macro  ENTRY name
@@ -79,6 +89,7 @@
         movl    $0x100, 4(%rsp)         // entry_vector: TRAP_syscall
         SAVE_GPRS
         cld
+        MARK_FRAME
         sti
         cmp     $64, %rax
         jae     1f
@@ -128,6 +139,7 @@
         movl    $\vector, 4(%rsp)
         SAVE_GPRS
         cld
+        MARK_FRAME
         mov     %rsp, %rdi
         call    \handler
         jmp     ret_from_intr
@@ -152,6 +164,7 @@
         movl    $2, 4(%rsp)
         SAVE_GPRS
         cld
+        MARK_FRAME
         mov     %rsp, %rdi
         call    do_nmi
         RESTORE_GPRS
