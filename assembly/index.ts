@@ -26,6 +26,7 @@ import { restored } from "./hv/restore";
 import { run_machine, run_until_unheld, write_run } from "./hv/sched";
 import { check_cpu } from "./hv/smp";
 import { schedule_hash, step_cpu } from "./hv/step";
+import { write_frames } from "./hv/stack_frames";
 import { stage, unstage } from "./hv/staging";
 import { state_hash } from "./hv/state_hash";
 import { find_symbols, match_at, symbol_at } from "./hv/symbols";
@@ -177,6 +178,15 @@ export function hv_cpu_get(cpu: u32): i32 {
   if (cpu >= header().nr_cpus) return check_cpu(cpu);
   write_cpu(IO_OFF, cpu_at(cpu));
   return 0;
+}
+
+/** FRAME_* of a CPU's stack in I/O, innermost first; `frames` 0: every word that points into code
+ *  instead of what is proved. Returns how many. */
+export function hv_frames(cpu: u32, frames: u32): i32 {
+  clear_refusal();
+  if (cpu >= header().nr_cpus) return check_cpu(cpu);
+  enter_domain(-1, false);
+  return <i32>write_frames(IO_OFF, cpu_at(cpu), frames != 0);
 }
 
 /** 0, or -ENOENT when the key has no handler. */

@@ -40,6 +40,7 @@ export interface CoreExports {
   hv_payload_count(): number;
   hv_payload_get(index: number): number;
   hv_cpu_get(cpu: number): number;
+  hv_frames(cpu: number, frames: number): number;
   hv_cpu_online(cpu: number, online: number): number;
   hv_interrupt(cpu: number, vector: number): number;
   hv_step(cpu: number, instructions: number): number;

@@ -12,6 +12,7 @@ import {
   readSource,
   type WasmSource,
 } from "./image.js";
+import type { StackWalk } from "./inspect.js";
 import { Machine } from "./machine.js";
 import { own } from "./own.js";
 import type { Policy, PolicyMask } from "./policy.js";
@@ -31,7 +32,7 @@ export interface BootOptions {
   readonly quiesce?: "guest-entry" | "rendezvous";
   /** How a stack check looks at a stack: at every word (default), or along frame pointers, where a
    *  function has a frame. */
-  readonly stackWalk?: "scan" | "frames";
+  readonly stackWalk?: StackWalk;
   /** What the guests do when the machine runs: `none` by default. */
   readonly workload?: string;
   /** By whose code guests and interrupts enter the hypervisor: `image`, its own, made for this
@@ -90,6 +91,8 @@ function bootRecord(options: BootOptions): Uint8Array {
   if (!Number.isInteger(cpus) || cpus < 0 || cpus > abi.MACHINE_CPUS_MAX) {
     refuseParameter("cpus", cpus);
   }
+  const walk = own(STACK_WALK, stackWalk);
+  if (walk === undefined) refuseParameter(`stack walk ${stackWalk}`, 0);
   const work = own(WORKLOADS, workload);
   if (work === undefined) refuseParameter(`workload ${workload}`, 0);
   const record = new Uint8Array(abi.BOOT_PROFILE_END);
@@ -99,7 +102,7 @@ function bootRecord(options: BootOptions): Uint8Array {
     abi.BOOT_OPTIONS,
     (options.requireSignature ? abi.OPTION_REQUIRE_SIGNATURE : 0) |
       (options.bugTrampoline ? abi.OPTION_BUG_TRAMPOLINE : 0) |
-      STACK_WALK[stackWalk] |
+      walk |
       ENTRIES[entries],
     true,
   );

@@ -4,7 +4,7 @@
 import * as abi from "./abi.js";
 import type { Fault } from "./call.js";
 import type { Core } from "./core.js";
-import { type PayloadInfo, payloadSymbolAt } from "./map.js";
+import { payloadSymbolAt } from "./map.js";
 import {
   type ImageSymbol,
   type PayloadSymbol,
@@ -14,6 +14,9 @@ import {
   symbolType,
 } from "./symbols.js";
 import { workloadName } from "./workloads.js";
+
+/** At every word of a stack, or from frame to frame where that can be proved. */
+export type StackWalk = "scan" | "frames";
 
 /** Facts about a machine. */
 export interface MachineInfo {
@@ -29,6 +32,8 @@ export interface MachineInfo {
   /** Instructions retired by all CPUs. */
   readonly retired: bigint;
   readonly seed: bigint;
+  /** How a stack check looks at a stack. */
+  readonly stackWalk: StackWalk;
   /** Page frames of 4096 bytes. */
   readonly framesUsed: number;
   readonly framesFree: number;
@@ -77,14 +82,31 @@ export interface CpuInfo {
   readonly guestCrash?: Fault & { readonly domain: number };
 }
 
-/** A CPU with the return addresses on its stack. */
+/** A return address, or what may be one. */
+export interface Frame {
+  readonly va: bigint;
+  /** `name+0x10`; undefined when no symbol is near. */
+  readonly symbol: string | undefined;
+  /** Where on the stack it lies. */
+  readonly at: bigint;
+  /** `maybe`: a word that points into code, and may as well be left over from earlier. */
+  readonly kind: FrameKind;
+}
+
+export type FrameKind = "return" | "interrupted" | "maybe";
+
+/** A CPU with the frames of its stack, innermost first: frame 1 is what rip returns to. */
 export interface CpuStack extends CpuInfo {
   /** Symbol of rip, `name+0x10`; undefined when none is near. */
   readonly symbol: string | undefined;
-  readonly frames: readonly { readonly va: bigint; readonly symbol: string | undefined }[];
+  readonly frames: readonly Frame[];
 }
 
-const STACK_BYTES = 0x8000n;
+const FRAME_KINDS: Readonly<Record<number, FrameKind>> = {
+  [abi.FRAME_RETURN]: "return",
+  [abi.FRAME_RIP]: "interrupted",
+  [abi.FRAME_MAYBE]: "maybe",
+};
 
 const STATES: Readonly<Record<number, CpuState>> = {
   [abi.CPU_STATE_OFFLINE]: "offline",
@@ -112,6 +134,7 @@ export function readInfo(core: Core): MachineInfo {
     stopNs: wide(abi.INFO_STOP_NS),
     retired: wide(abi.INFO_RETIRED),
     seed: wide(abi.INFO_SEED),
+    stackWalk: (number(abi.INFO_OPTIONS) & abi.OPTION_STACK_FRAMES) === 0 ? "scan" : "frames",
     framesUsed: number(abi.INFO_FRAMES_USED),
     framesFree: number(abi.INFO_FRAMES_FREE),
     buildId: core.bytes(number(abi.INFO_BUILD_ID_OFF), number(abi.INFO_BUILD_ID_LEN)).slice(),
@@ -220,39 +243,28 @@ export function readCpu(core: Core, cpu: number): CpuInfo | undefined {
   };
 }
 
-/**
- * What looks like a return address on a CPU's stack, innermost first: every aligned word from rsp
- * up that points into code, as a hypervisor without frame pointers prints it. A CPU that is idle or
- * in a guest has nothing there.
- * @param isCode whether an address lies in the code of the image or of a payload
- */
-export function readFrames(core: Core, cpu: CpuInfo, isCode: (va: bigint) => boolean): bigint[] {
-  const rsp = cpu.registers[4] ?? 0n;
-  const bottom = cpu.stackTop - STACK_BYTES;
-  if (cpu.state !== "hypervisor" || rsp < bottom || rsp >= cpu.stackTop) return [];
-  const start = rsp & ~7n;
-  const length = Number(cpu.stackTop - start);
-  if (core.invoke("hv_read", -1, start, length) < 0) return [];
+/** The frames of a CPU's stack, as the core finds them (assembly/hv/stack_frames.ts). */
+function readFrames(core: Core, cpu: CpuInfo, walk: StackWalk, symbols: Symbols): Frame[] {
+  const count = core.invoke("hv_frames", cpu.cpu, walk === "frames" ? 1 : 0);
   const record = core.record();
-  const words = Array.from({ length: length / 8 }, (_, i) => record.getBigUint64(8 * i, true));
-  return words.filter(isCode);
+  const found = Array.from({ length: Math.max(count, 0) }, (_, i) => {
+    const from = i * abi.FRAME_RECORD_SIZE;
+    const va = record.getBigUint64(from + abi.FRAME_VA, true);
+    const below = BigInt(record.getUint32(from + abi.FRAME_BELOW, true));
+    const kind = FRAME_KINDS[record.getUint32(from + abi.FRAME_KIND, true)] ?? "maybe";
+    return { va, at: cpu.stackTop - below, kind };
+  });
+  return found.map((frame) => ({ ...frame, symbol: symbols.nameOf(frame.va) }));
 }
 
 /** Every CPU with its stack. */
-export function readStacks(
-  core: Core,
-  symbols: Symbols,
-  payloads: readonly PayloadInfo[],
-): CpuStack[] {
-  const { textStart, textEnd, entryStart, entryEnd, cpus } = readInfo(core);
-  const code = payloads.map(({ baseVa, textSize }) => [baseVa, baseVa + textSize] as const);
-  code.push([textStart, textEnd], [entryStart, entryEnd]);
-  const isCode = (va: bigint): boolean => code.some(([start, end]) => va >= start && va < end);
+export function readStacks(core: Core, symbols: Symbols, walk?: StackWalk): CpuStack[] {
+  const { stackWalk, cpus } = readInfo(core);
   const stacks: CpuStack[] = [];
   for (let cpu = 0; cpu < cpus; cpu++) {
     const info = readCpu(core, cpu);
     if (!info) continue;
-    const frames = readFrames(core, info, isCode).map((va) => ({ va, symbol: symbols.nameOf(va) }));
+    const frames = readFrames(core, info, walk ?? stackWalk, symbols);
     stacks.push({ ...info, symbol: symbols.nameOf(info.rip), frames });
   }
   return stacks;

@@ -32,6 +32,7 @@ import {
   readInfo,
   readStacks,
   readTextRanges,
+  type StackWalk,
   symbolSource,
   type TextRange,
 } from "./inspect.js";
@@ -298,9 +299,9 @@ export class Machine implements Hypervisor {
     return readMap(this.core);
   }
 
-  /** Every CPU: what it does, and the return addresses on its stack. */
-  stacks(): CpuStack[] {
-    return readStacks(this.core, this.table, this.payloads());
+  /** Every CPU: what it does, and the frames on its stack; by default found as its check does. */
+  stacks(walk?: StackWalk): CpuStack[] {
+    return readStacks(this.core, this.table, walk);
   }
 
   /** Takes a CPU away, or brings it back (R222). CPU 0 stays. @throws XenError `cpu-busy` */

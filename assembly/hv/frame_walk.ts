@@ -1,99 +1,154 @@
-// The other way of looking at a stack (R181): from frame pointer to frame pointer (psABI, 3.2.2),
-// which sees return addresses only, and not the words that merely look like one. Sound in an image
-// where some functions have frames and others do not: a function's locals are passed over only
-// when its code begins with the frame's set-up; from the first frame for which that cannot be
-// said, every word up to the stack's end is looked at, as hv/stack_scan.ts does it. Relied on: a
-// function that sets a frame up at its entry keeps rbp until its epilogue, as compilers have it.
+// Walks a CPU's stack from frame to frame (psABI, 3.2.2), and so sees return addresses only, not
+// the words that merely look like one (R181). Where the return address of a function lies is
+// proved from its code (hv/cfa.ts). Interrupts are stepped over where the image marks their frames
+// as Xen does it in its builds with frame pointers: rbp holds the inverted address of the rbp in
+// struct cpu_user_regs. Behind the first frame for which all this cannot be said nothing is
+// known: every word up to the stack's end may be a return address.
 
+import { FRAME_MAYBE, FRAME_RETURN, FRAME_RIP } from "../abi";
+import { find_rule } from "./cfa";
+import { at_of, NO_SP, RBP_AT, RBP_CALLER, RBP_MARK, rbp_of, saved_of, sp_of } from "./cfa_rule";
 import { Cpu } from "./cpu";
 import { peek_off } from "./mem";
-import { is_in_ranges, scan_words } from "./stack_scan";
-import { symbol, symbol_at } from "./symbols";
+import { stack_start_va, words_end_va, words_va } from "./stack";
 
-const ENDBR64: u32 = 0xfa1e0ff3;
-const PUSH_RBP: u8 = 0x55;
-const MOV_RSP_RBP: u32 = 0xe58948; // mov %rsp,%rbp
-const MOV_RSP_RBP_LOAD: u32 = 0xec8b48; // the same in its other encoding
-const POP_RBP: u8 = 0x5d;
-const LEAVE: u8 = 0xc9;
+/** What next_frame() has found. */
+export const WALK_END: u32 = 0; // nothing is left
+export const WALK_RETURN: u32 = FRAME_RETURN; // the return address in word_va()
+export const WALK_RIP: u32 = FRAME_RIP; // an interrupted instruction, its address in word_va()
+export const WALK_WORDS: u32 = FRAME_MAYBE; // from word_va() on every word may be either
 
-/** Saved rbp and return address. */
-const FRAME_SIZE: u64 = 16;
+// struct cpu_user_regs, and what of it an interrupt's frame is.
+const UREGS_RBP: u64 = 32;
+const UREGS_RIP: u64 = 128;
+const UREGS_CS: u64 = 136;
+const UREGS_RSP: u64 = 152;
+const UREGS_SIZE: u64 = 168;
+const RPL: u64 = 3;
+/** An interrupt aligns the stack before it pushes its frame (SDM vol. 3, 6.14.2). */
+const ALIGNED: u64 = 16;
 
-function byte_at(va: u64): u8 {
-  const off = peek_off(va);
-  return off == 0 ? 0 : load<u8>(off);
-}
+// Where the walk has come to: the registers of the function to leave next.
+let rip: u64 = 0;
+let rsp: u64 = 0;
+let rbp: u64 = 0;
+let rbp_known: bool = false;
+let called: bool = false; // rip is a return address
+let start_va: u64 = 0; // the stack's first frame ends here
+let top_va: u64 = 0; // one past the stack
+let end_va: u64 = 0; // one past the words of the walk
+let stack_off: usize = 0; // of the word at stack_va: a stack's frames are adjacent
+let stack_va: u64 = 0;
+let over: bool = false;
+let found_va: u64 = 0;
 
-/** `n` bytes of code, little-endian; they may cross a page. */
-function code_at(va: u64, n: u32): u32 {
-  let bytes: u32 = 0;
-  for (let i: u32 = 0; i < n; i++) bytes |= (<u32>byte_at(va + <u64>i)) << (i << 3);
-  return bytes;
-}
-
-/** Whether the function that `va` belongs to has its frame there: it sets one up at its very
- *  entry, as memory has it now, and `va` is behind that. */
-export function has_frame(va: u64): bool {
-  const index = symbol_at(va);
-  if (index < 0) return false;
-  let at = symbol(<u32>index).va;
-  if (code_at(at, 4) == ENDBR64) at += 4;
-  if (byte_at(at) != PUSH_RBP) return false;
-  const mov = code_at(at + 1, 3);
-  return (mov == MOV_RSP_RBP || mov == MOV_RSP_RBP_LOAD) && va >= at + 4;
-}
-
-/** Whether the function may have given its frame up already: behind POP RBP or LEAVE, or at a
- *  return or jump that leaves it. */
-function is_leaving(rip: u64): bool {
-  const before = byte_at(rip - 1);
-  if (before == POP_RBP || before == LEAVE) return true;
-  switch (<u32>byte_at(rip)) {
-    case 0xc2: // RET
-    case 0xc3:
-    case 0xf2: // their prefixes
-    case 0xf3:
-    case 0xe9: // JMP
-    case 0xeb:
-    case 0xff:
-      return true;
-    default:
-      return false;
-  }
+/** The word that the last step was about. */
+@inline
+export function word_va(): u64 {
+  return found_va;
 }
 
 
 @inline
-function is_frame(va: u64, lo_va: u64, end_va: u64): bool {
-  return (va & 7) == 0 && va >= lo_va && va < end_va && end_va - va >= FRAME_SIZE;
+function word_at(va: u64): u64 {
+  return load<u64>(word_off(va));
 }
 
-/** Address of the first word of the stack in [va, end_va) that is, or may be, a return address
- *  into the ranges of prepare_scan(); 0 when there is none. */
-export function find_in_frames(cpu: Cpu, va: u64, end_va: u64): u64 {
-  const off = peek_off(va); // the stack's frames are adjacent
-  if (off == 0) return 0;
-  let from_va = va; // nothing below is left to look at
-  let frame_va = cpu.rbp;
-  let pc = cpu.rip;
-  let framed = !is_leaving(pc) && has_frame(pc) && is_frame(frame_va, va, end_va);
-  if (framed) {
-    // The innermost frame is looked at as a whole: its function may be in the middle of anything.
-    from_va = frame_va + FRAME_SIZE;
-    const found = scan_words(off, off + <usize>(from_va - va));
-    if (found != 0) return va + <u64>(found - off);
+
+@inline
+function is_word(va: u64): bool {
+  return (va & 7) == 0 && va >= stack_va && va < end_va;
+}
+
+/** Starts at a CPU's rip. Without `frames` nothing is known: the first step gives all words. */
+export function begin_walk(cpu: Cpu, frames: bool): void {
+  stack_va = words_va(cpu);
+  end_va = words_end_va(cpu);
+  start_va = stack_start_va(cpu);
+  top_va = cpu.stack_top_va;
+  stack_off = peek_off(stack_va);
+  rip = frames ? cpu.rip : 0;
+  rsp = cpu.rsp;
+  rbp = cpu.rbp;
+  rbp_known = true;
+  called = false;
+  over = stack_off == 0 || stack_va == end_va;
+}
+
+/** One past the last word of the walk. */
+@inline
+export function walk_end_va(): u64 {
+  return end_va;
+}
+
+/** Linear offset of a word of the walk. */
+@inline
+export function word_off(va: u64): usize {
+  return stack_off + <usize>(va - stack_va);
+}
+
+/** Nothing is known any more. */
+function give_up(): u32 {
+  over = true;
+  found_va = max<u64>(rsp & ~7, stack_va);
+  return WALK_WORDS;
+}
+
+function finish(): u32 {
+  over = true;
+  return WALK_END;
+}
+
+/** The frame of an entry, which rbp marks: on to what was interrupted. A guest's ends the
+ *  stack. */
+function leave_entry(rule: u64): u32 {
+  const cfa = rsp + <u64>sp_of(rule);
+  const mark_va = cfa - <u64>at_of(rule);
+  if (sp_of(rule) == NO_SP || !rbp_known || rbp != ~mark_va) return give_up();
+  const regs_va = mark_va - UREGS_RBP;
+  if (regs_va == start_va) return finish(); // the guest's registers
+  if (regs_va < rsp || !is_word(regs_va) || !is_word(regs_va + UREGS_RIP)) return give_up();
+  const old_rsp = word_at(regs_va + UREGS_RSP);
+  const low = regs_va + UREGS_SIZE;
+  if ((word_at(regs_va + UREGS_CS) & RPL) != 0) return give_up();
+  if (old_rsp < low || old_rsp - low >= ALIGNED || old_rsp > top_va) return give_up();
+  rip = word_at(regs_va + UREGS_RIP);
+  rbp = word_at(regs_va + UREGS_RBP);
+  rbp_known = true;
+  rsp = old_rsp;
+  called = false;
+  found_va = regs_va + UREGS_RIP;
+  return WALK_RIP;
+}
+
+/** The canonical frame address that the rule means, 0 when that is not known. */
+function find_cfa(rule: u64): u64 {
+  const by_rsp = sp_of(rule) == NO_SP ? 0 : rsp + <u64>sp_of(rule);
+  const by_rbp = rbp_of(rule) == RBP_AT && rbp_known ? rbp + <u64>at_of(rule) : 0;
+  if (by_rsp != 0 && by_rbp != 0 && by_rsp != by_rbp) return 0;
+  return by_rsp != 0 ? by_rsp : by_rbp;
+}
+
+/** One step outwards: WALK_*. */
+export function next_frame(): u32 {
+  if (over) return WALK_END;
+  if (rsp >= end_va) return finish();
+  const rule = find_rule(rip, called);
+  if (rule == 0) return give_up();
+  if (rbp_of(rule) == RBP_MARK) return leave_entry(rule);
+  const cfa = find_cfa(rule);
+  const slot_va = cfa - 8;
+  if (cfa == 0 || slot_va < rsp || (slot_va & 7) != 0) return give_up();
+  if (slot_va == start_va) return finish(); // nobody has called this function
+  if (!is_word(slot_va)) return give_up();
+  if (rbp_of(rule) != RBP_CALLER) {
+    const saved_va = cfa - <u64>saved_of(rule);
+    rbp_known = saved_of(rule) != 0 && saved_va >= rsp && is_word(saved_va);
+    if (rbp_known) rbp = word_at(saved_va);
   }
-  while (framed) {
-    const frame_off = off + <usize>(frame_va - va);
-    frame_va = load<u64>(frame_off);
-    pc = load<u64>(frame_off, 8) - 1; // of the call: what does not return may end its function
-    framed = has_frame(pc) && is_frame(frame_va, from_va, end_va);
-    if (!framed) break;
-    from_va = frame_va + FRAME_SIZE;
-    const return_va = from_va - 8;
-    if (is_in_ranges(load<u64>(off + <usize>(return_va - va)))) return return_va;
-  }
-  const found = scan_words(off + <usize>(from_va - va), off + <usize>(end_va - va));
-  return found == 0 ? 0 : va + <u64>(found - off);
+  rip = word_at(slot_va);
+  rsp = cfa;
+  called = true;
+  found_va = slot_va;
+  return WALK_RETURN;
 }

@@ -11,7 +11,7 @@ import { peek_off } from "./mem";
 import { map_pages } from "./pages";
 import { PAGE_SHIFT, STACK_SIZE } from "./param";
 import { refuse } from "./refusal";
-import { Cpu } from "./cpu";
+import { Cpu, CPU_HYPERVISOR, CPU_OFFLINE } from "./cpu";
 
 /** Distances below the top. */
 export const INFO_GUEST_REGS: u64 = 264; // struct cpu_user_regs, 200 bytes
@@ -53,4 +53,33 @@ export function entry_rsp(cpu: Cpu): u64 {
 @inline
 export function is_on_stack(cpu: Cpu, va: u64): bool {
   return va < cpu.stack_top_va && va >= cpu.stack_top_va - STACK_SIZE;
+}
+
+/** Whether a CPU has frames on its hypervisor stack. One in its guest, or that is not called, has
+ *  none; one that idles on its own has the idle loop's. */
+export function is_inside(cpu: Cpu): bool {
+  if (cpu.user != 0 || cpu.state == CPU_OFFLINE) return false;
+  return cpu.live != 0 || cpu.state == CPU_HYPERVISOR;
+}
+
+/** Where a stack begins: above are the saved registers of the guest, which may hold whatever the
+ *  guest likes. */
+@inline
+export function stack_start_va(cpu: Cpu): u64 {
+  return cpu.stack_top_va - INFO_GUEST_REGS;
+}
+
+/** One past the words of a stack that may be return addresses. An NMI is taken also while an entry
+ *  saves or restores the guest's registers: then the address to go back to lies among them. */
+export function words_end_va(cpu: Cpu): u64 {
+  const start_va = stack_start_va(cpu);
+  const in_nmi = cpu.nmi_frame_va >= start_va && cpu.rsp <= cpu.nmi_frame_va;
+  return in_nmi ? cpu.nmi_frame_va + 8 : start_va;
+}
+
+/** The lowest word in use; words_end_va() when there is none. */
+export function words_va(cpu: Cpu): u64 {
+  const va = cpu.rsp & ~7;
+  const end_va = words_end_va(cpu);
+  return va < cpu.stack_top_va - STACK_SIZE || va > end_va ? end_va : va;
 }

@@ -40,7 +40,8 @@ import {
   SPLICE_FIELD,
   SPLICE_TRAMPOLINE,
 } from "./splice";
-import { collect_ranges, find_on_stack, ranges_needed } from "./stackcheck";
+import { collect_ranges, ranges_needed } from "./stack_ranges";
+import { check_stacks } from "./stackcheck";
 import { store_jump, store_nops } from "./trampoline";
 import {
   alloc_prepared,
@@ -152,7 +153,7 @@ function verify_replaced(p: Payload): i32 {
 
 /** At the patch point, every CPU waiting. 0, or a refusal with every byte as it was. */
 export function commit_apply(p: Payload): i32 {
-  let rc = find_on_stack(p.ranges_off, p.ranges_count);
+  let rc = check_stacks(p);
   if (rc != 0) return rc;
   if (p.replacing != 0) rc = verify_replaced(p);
   if (rc == 0) rc = still_there(p, false, REASON_OLD_CODE);
@@ -202,7 +203,7 @@ export function prepare_revert(p: Payload): i32 {
 
 /** At the patch point. */
 export function commit_revert(p: Payload): i32 {
-  let rc = find_on_stack(p.ranges_off, p.ranges_count);
+  let rc = check_stacks(p);
   if (rc != 0) return rc;
   const top = payload_on_top(p);
   if (is_payload(top)) {

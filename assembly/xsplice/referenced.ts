@@ -19,7 +19,7 @@ import {
   payload_of_va,
 } from "./payload";
 import { close_sieve, mark, open_sieve, scan_regions, scan_words } from "./scan";
-import { find_on_stack } from "./stackcheck";
+import { is_held } from "./stackcheck";
 import { name_symbol } from "./target";
 
 // The payload's addresses.
@@ -64,6 +64,11 @@ export function check_unreferenced(p: Payload): i32 {
   if (rc != 0) return rc;
   store<u64>(RANGE, lo_va);
   store<u64>(RANGE, hi_va, 8);
-  if (find_on_stack(RANGE, 1) == 0) return 0;
+  if (!is_held(RANGE, 1)) return 0;
+  const r = refusal();
+  const held = r.va;
+  r.va = r.va2 == 0 ? held : r.va2; // as judge() has it: where the pointer is, then the pointer
+  r.va2 = held;
+  r.value = 1;
   return refuse(EBUSY, REASON_STILL_REFERENCED);
 }

@@ -1,128 +1,128 @@
-// No code that is being changed may be on a CPU's stack (R50, R181, R219): before an apply the old
-// functions and the patched instructions, before a revert the new code as well, before an unload
-// the payload's whole memory. The ranges are sorted and merged once; every word of every used stack
-// and every rip is then looked up in them. A word that only looks like an address counts too:
-// sound, not precise. How the looking up is done: hv/stack_scan.ts; a machine booted with
-// OPTION_STACK_FRAMES passes over the locals of functions with frames (hv/frame_walk.ts).
+// No code that is being changed may be on a CPU's stack (R50, R181, R219): every rip and every
+// stack in use is looked at for addresses of the payload's ranges (stack_ranges.ts). By default
+// every word counts, also one that only looks like an address: sound, not precise. A machine booted
+// with OPTION_STACK_FRAMES asks of the words only what hv/frame_walk.ts cannot prove to be none.
+// Memory that goes away at an unload is another question: a pointer to it that some function keeps
+// is as bad as a return address, so every word counts there, and every register.
 
-import { Cpu, CPU_HYPERVISOR, CPU_OFFLINE, cpu_at } from "../hv/cpu";
-import { find_in_frames } from "../hv/frame_walk";
+import { EBUSY, OPTION_STACK_FRAMES } from "../abi";
+import { is_free } from "../hv/borrow";
+import { forget_rules } from "../hv/cfa";
+import { Cpu, cpu_at } from "../hv/cpu";
+import {
+  begin_walk,
+  next_frame,
+  WALK_END,
+  walk_end_va,
+  WALK_WORDS,
+  word_off,
+  word_va,
+} from "../hv/frame_walk";
 import { GUARD_STACK, is_out } from "../hv/guards";
 import { header } from "../hv/header";
-import { peek_off } from "../hv/mem";
-import { STACK_SIZE } from "../hv/param";
-import { EBUSY, OPTION_STACK_FRAMES, XSPLICE_SECTION_NO_STACKCHECK } from "../abi";
 import { refusal, refuse_at } from "../hv/refusal";
-import { INFO_GUEST_REGS } from "../hv/stack";
-import { is_in_ranges, prepare_scan, range_at, RANGE_STRIDE, scan_words } from "../hv/stack_scan";
+import { is_inside } from "../hv/stack";
+import { count_code } from "../hv/stack_frames";
+import { is_in_ranges, prepare_scan, scan_words } from "../hv/stack_scan";
 import { PLACE_XSPLICE_PATCH, REASON_ON_STACK } from "../reasons";
+import { name_label } from "./label";
 import { Payload } from "./payload";
-import { splice_at, SPLICE_BUG, SPLICE_DATA, SPLICE_FIELD, Splice } from "./splice";
+import { splice_at } from "./splice";
+import { is_guarded } from "./stack_ranges";
 
-/** Most ranges that collect_ranges makes. */
-@inline
-export function ranges_needed(p: Payload): u32 {
-  return p.splices_count + 2;
-}
+const REGISTERS: usize = 16;
+const SAVED_RIP: usize = offsetof<Cpu>("rip");
 
-/** Appends a range to a list sorted by lo_va, merging what touches; sorted input costs nothing. */
-function add_range(p: Payload, lo_va: u64, hi_va: u64): void {
-  let at = p.ranges_count;
-  while (at != 0 && range_at(p.ranges_off, at - 1).lo_va > lo_va) at--;
-  if (at != 0 && range_at(p.ranges_off, at - 1).hi_va >= lo_va) {
-    const before = range_at(p.ranges_off, at - 1);
-    before.hi_va = max<u64>(before.hi_va, hi_va);
-    absorb(p, at - 1);
-    return;
-  }
-  const off = changetype<usize>(range_at(p.ranges_off, at));
-  memory.copy(off + RANGE_STRIDE, off, RANGE_STRIDE * <usize>(p.ranges_count - at));
-  const r = range_at(p.ranges_off, at);
-  r.lo_va = lo_va;
-  r.hi_va = hi_va;
-  p.ranges_count++;
-  absorb(p, at);
-}
-
-/** Swallows ranges behind `at` that it now reaches. */
-function absorb(p: Payload, at: u32): void {
-  const r = range_at(p.ranges_off, at);
-  let next = at + 1;
-  while (next < p.ranges_count && range_at(p.ranges_off, next).lo_va <= r.hi_va) {
-    r.hi_va = max<u64>(r.hi_va, range_at(p.ranges_off, next).hi_va);
-    next++;
-  }
-  if (next == at + 1) return;
-  const to = changetype<usize>(range_at(p.ranges_off, at + 1));
-  const from = changetype<usize>(range_at(p.ranges_off, next));
-  memory.copy(to, from, RANGE_STRIDE * <usize>(p.ranges_count - next));
-  p.ranges_count -= next - at - 1;
-}
-
-/** What must not be on a stack for this splice: the whole old function, or only the instruction
- *  whose field changes (a caller goes on behind it, which is safe). */
-function add_splice(p: Payload, s: Splice): void {
-  if ((s.flags & XSPLICE_SECTION_NO_STACKCHECK) != 0) return;
-  if (s.kind == SPLICE_DATA || s.kind == SPLICE_BUG) return;
-  if (s.kind == SPLICE_FIELD) {
-    add_range(p, s.va - 1, s.va + <u64>s.length);
-    return;
-  }
-  const end = max<u64>(s.object_va + s.object_size, s.va + <u64>s.length);
-  add_range(p, min<u64>(s.object_va, s.va), end);
-}
-
-/** Fills the payload's ranges: old code, and with `new_code` everything executable of its own. */
-export function collect_ranges(p: Payload, new_code: bool): void {
-  p.ranges_count = 0;
-  for (let i: u32 = 0; i < p.splices_count; i++) add_splice(p, splice_at(p, i));
-  if (!new_code) return;
-  if (p.text_size != 0) add_range(p, p.text_va, p.text_va + p.text_size);
-  if (p.islands_pages != 0)
-    add_range(p, p.islands_va, p.islands_va + ((<u64>p.islands_pages) << 12));
-}
-
-/** The words in use of a CPU's hypervisor stack: from rsp up to the saved registers of the
- *  guest, which may hold whatever the guest likes. */
-function find_word(cpu: Cpu): u64 {
-  const end_va = cpu.stack_top_va - INFO_GUEST_REGS;
-  const va = cpu.rsp & ~7;
-  if (va >= end_va || va < cpu.stack_top_va - STACK_SIZE) return 0;
-  if ((header().options & OPTION_STACK_FRAMES) != 0) return find_in_frames(cpu, va, end_va);
-  const off = peek_off(va); // the stack's frames are adjacent
-  if (off == 0) return 0;
-  const found = scan_words(off, off + <usize>(end_va - va));
-  return found == 0 ? 0 : va + <u64>(found - off);
-}
-
-/** Whether the code of one CPU that is inside the hypervisor is in the ranges; fills the
- *  refusal. */
-function is_cpu_inside(cpu: Cpu): bool {
-  // A CPU in its guest, or that is not called, has an empty stack. One that idles has the idle
-  // loop's.
-  if (cpu.user != 0 || cpu.state == CPU_OFFLINE) return false;
-  if (cpu.live == 0 && cpu.state != CPU_HYPERVISOR) return false;
-  refusal().cpu = cpu.id;
-  if (is_in_ranges(cpu.rip)) {
-    refusal().va = cpu.rip;
-    return true;
-  }
-  const at = find_word(cpu);
-  if (at == 0) return false;
-  refusal().va = load<u64>(peek_off(at));
-  refusal().va2 = at;
+/** Fills the refusal: which CPU, which frame of it (0: its rip), which address, and whether that is
+ *  surely a frame. */
+function found(cpu: Cpu, frame: u32, va: u64, at_va: u64, sure: bool): bool {
+  const r = refusal();
+  r.cpu = cpu.id;
+  r.va = va;
+  r.va2 = at_va;
+  r.value = frame;
+  r.limit = <u64>sure;
   return true;
 }
 
-/** 0 when no CPU is inside any of the sorted ranges; else -EBUSY on-stack with CPU and address. */
+/** Looks through the words of a CPU's stack, or of its frames alone. */
+function is_on_stack(cpu: Cpu, frames: bool): bool {
+  let frame: u32 = 0;
+  begin_walk(cpu, frames);
+  for (let kind = next_frame(); kind != WALK_END; kind = next_frame()) {
+    const from_va = word_va();
+    const from = word_off(from_va);
+    if (kind == WALK_WORDS) {
+      const at = scan_words(from, word_off(walk_end_va()));
+      if (at == 0) return false;
+      frame += count_code(from, at + 8);
+      return found(cpu, frame, load<u64>(at), from_va + <u64>(at - from), false);
+    }
+    frame++;
+    if (is_in_ranges(load<u64>(from))) return found(cpu, frame, load<u64>(from), from_va, true);
+  }
+  return false;
+}
+
+/** Whether the code of one CPU is in the ranges; fills the refusal. */
+function is_cpu_inside(cpu: Cpu, frames: bool): bool {
+  if (!is_inside(cpu)) return false;
+  if (is_in_ranges(cpu.rip)) return found(cpu, 0, cpu.rip, 0, true);
+  if (cpu.borrowed != 0 && cpu.live != 0) {
+    const rip = load<u64>(cpu.saved_off + SAVED_RIP);
+    if (is_in_ranges(rip)) return found(cpu, 0, rip, 0, true);
+  }
+  return is_on_stack(cpu, frames);
+}
+
+/** 0 when no CPU is inside any of the sorted ranges; else -EBUSY on-stack with CPU, frame and
+ *  address. */
 export function find_on_stack(ranges_off: usize, count: u32): i32 {
   if (count == 0 || is_out(GUARD_STACK)) return 0;
+  const frames = (header().options & OPTION_STACK_FRAMES) != 0;
+  forget_rules();
   prepare_scan(ranges_off, count);
   for (let id: u32 = 0; id < header().nr_cpus; id++) {
-    if (is_cpu_inside(cpu_at(id))) {
+    if (is_cpu_inside(cpu_at(id), frames)) {
       return refuse_at(EBUSY, REASON_ON_STACK, PLACE_XSPLICE_PATCH, 0);
     }
   }
-  refusal().cpu = 0;
   return 0;
+}
+
+/** The same for a payload's ranges, with the entry and the label of what is still in use. */
+export function check_stacks(p: Payload): i32 {
+  const rc = find_on_stack(p.ranges_off, p.ranges_count);
+  if (rc == 0) return 0;
+  const va = refusal().va;
+  refusal().place = 0; // the payload's own code, or an earlier one's
+  for (let i: u32 = 0; i < p.splices_count; i++) {
+    const s = splice_at(p, i);
+    if (!is_guarded(s, va)) continue;
+    name_label(p, s);
+    return refuse_at(EBUSY, REASON_ON_STACK, PLACE_XSPLICE_PATCH, s.index);
+  }
+  return rc;
+}
+
+/** In the middle of hypervisor code a register may hold what is called next. */
+function is_in_register(cpu: Cpu): bool {
+  if (is_free(cpu)) return false;
+  const at = changetype<usize>(cpu);
+  for (let n: usize = 0; n < REGISTERS; n++) {
+    const value = load<u64>(at + (n << 3));
+    if (is_in_ranges(value)) return found(cpu, 0, value, 0, false);
+  }
+  return false;
+}
+
+/** Whether any CPU could come back to the ranges in any way: memory there must not go away. */
+export function is_held(ranges_off: usize, count: u32): bool {
+  if (count == 0 || is_out(GUARD_STACK)) return false;
+  prepare_scan(ranges_off, count);
+  for (let id: u32 = 0; id < header().nr_cpus; id++) {
+    const cpu = cpu_at(id);
+    if (is_cpu_inside(cpu, false) || (is_inside(cpu) && is_in_register(cpu))) return true;
+  }
+  return false;
 }

@@ -3,6 +3,7 @@
 // takes -1 for an option. So numbers are marked before it parses and unmarked behind it. The
 // RFC's prefix rule for its seven commands is here too (R155, K50, A14).
 
+import type { StackWalk } from "../inspect.js";
 import { UsageError } from "./command.js";
 
 /** No argument can contain it. */
@@ -125,6 +126,13 @@ export function optionNumber(
   if (value.startsWith("-") || number > BigInt(max))
     throw new UsageError(`${flag}: ${value} is not between 0 and ${max}`);
   return Number(number);
+}
+
+/** How to look at a stack, undefined when it is not given. */
+export function optionStackWalk(value: string | boolean | undefined): StackWalk | undefined {
+  const how = optionText(value, "--stack-walk");
+  if (how === undefined || how === "scan" || how === "frames") return how;
+  throw new UsageError(`--stack-walk: ${how} is neither scan nor frames`);
 }
 
 /** An option that is a text, undefined when it is not given. */

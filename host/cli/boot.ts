@@ -3,7 +3,7 @@
 import { basename } from "node:path";
 import { createMachine, type MachineOptions } from "../create.js";
 import { parsePolicy } from "../policy.js";
-import { optionNumber, optionText, requireNumber } from "./arguments.js";
+import { optionNumber, optionStackWalk, optionText, requireNumber } from "./arguments.js";
 import { type Command, type Options, UsageError } from "./command.js";
 import type { Context } from "./context.js";
 import { showInfo } from "./info.js";
@@ -18,9 +18,6 @@ async function machineOptions(ctx: Context, options: Options): Promise<MachineOp
   const quiesce = optionText(options.quiesce, "--quiesce") ?? "guest-entry";
   if (quiesce !== "guest-entry" && quiesce !== "rendezvous")
     throw new UsageError(`--quiesce: ${quiesce} is neither guest-entry nor rendezvous`);
-  const stackWalk = optionText(options.stackWalk, "--stack-walk") ?? "scan";
-  if (stackWalk !== "scan" && stackWalk !== "frames")
-    throw new UsageError(`--stack-walk: ${stackWalk} is neither scan nor frames`);
   const entries = optionText(options.entries, "--entries");
   if (entries !== undefined && entries !== "image" && entries !== "machine")
     throw new UsageError(`--entries: ${entries} is neither image nor machine`);
@@ -33,7 +30,7 @@ async function machineOptions(ctx: Context, options: Options): Promise<MachineOp
     workload: optionText(options.workload, "--workload"),
     entries,
     quiesce,
-    stackWalk,
+    stackWalk: optionStackWalk(options.stackWalk),
     requireSignature: options.requireSignature === true,
     bugTrampoline: options.bugTrampoline === true,
     ...(keys === undefined ? {} : { keys: readKeys(keys).map(({ der }) => der) }),

@@ -1,11 +1,19 @@
-// `stacks`: every CPU: what it does, where it is, what ended it or its guest, and the return
-// addresses on its stack.
+// `stacks`: every CPU: what it does, where it is, what ended it or its guest, and the frames of its
+// stack, numbered as refusals number them. Without `--stack-walk` they are found as the machine's
+// own stack check finds them.
 
-import type { CpuStack } from "../inspect.js";
+import type { CpuStack, Frame } from "../inspect.js";
 import type { Machine } from "../machine.js";
+import { optionStackWalk } from "./arguments.js";
 import type { Command } from "./command.js";
 import { hex } from "./format.js";
 import { describe, describeFault, faultRecord } from "./place.js";
+
+const KINDS: Readonly<Record<Frame["kind"], string>> = {
+  return: "",
+  interrupted: ", interrupted",
+  maybe: ", maybe",
+};
 
 async function line(machine: Machine, stack: CpuStack): Promise<string> {
   const { cpu, state, rip, fault, guestCrash } = stack;
@@ -22,19 +30,28 @@ const record = ({ cpu, state, rip, symbol, frames, fault, guestCrash }: CpuStack
   state,
   rip: hex(rip),
   symbol: symbol ?? "",
-  frames: frames.map((frame) => ({ va: hex(frame.va), symbol: frame.symbol ?? "" })),
+  frames: frames.map((frame) => ({
+    va: hex(frame.va),
+    symbol: frame.symbol ?? "",
+    at: hex(frame.at),
+    kind: frame.kind,
+  })),
   ...(fault && { fault: faultRecord(fault) }),
   ...(guestCrash && { guest_crash: { domain: guestCrash.domain, ...faultRecord(guestCrash) } }),
 });
 
 export const command: Command = {
   usage: "stacks",
-  async run(ctx) {
+  options: [["--stack-walk <how>", "scan: every word that points into code; or frames"]],
+  async run(ctx, _args, options) {
+    const walk = optionStackWalk(options.stackWalk);
     const machine = await ctx.machine();
-    const stacks = machine.stacks();
+    const stacks = machine.stacks(walk);
     for (const stack of stacks) {
       ctx.print(await line(machine, stack));
-      for (const { va } of stack.frames) ctx.print(`  ${describe(machine, va)}`);
+      stack.frames.forEach(({ va, kind }, i) => {
+        ctx.print(`  ${`#${i + 1}`.padEnd(3)} ${describe(machine, va)}${KINDS[kind]}`);
+      });
     }
     ctx.result(stacks.map(record));
     return 0;

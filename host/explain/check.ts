@@ -2,7 +2,8 @@
 // (D2: CHECK, APPLY/REVERT).
 
 import * as abi from "../abi.js";
-import { hex, hexBytes, plural, type Sentence, type Sentences } from "./words.js";
+import type { Refusal } from "../refusal.js";
+import { hex, hexBytes, plural, type Sentence, type Sentences, type Words } from "./words.js";
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
 const NO_CPU = 0xffffffff;
@@ -11,6 +12,29 @@ const OTHER_BUILD = "The payload was made for another build; get the one for thi
 
 /** A build-id as people write it. */
 const plainHex = (bytes: Uint8Array): string => hexBytes(bytes).replaceAll(" ", "");
+
+/** Who was inside the code: `value` is the frame's number, 0 the CPU itself, `va2` where on the
+ *  stack it lies, `limit` whether it is surely a frame. */
+function onStack({ cpu, va, va2, value, limit }: Refusal, words: Words, code: string): string {
+  const place = words.address(va);
+  if (va2 === 0n) return `CPU ${cpu} was in ${code} until the deadline: at ${place}.`;
+  const where = `frame ${value} of its stack, at ${hex(va2)},`;
+  return limit === 0n
+    ? `CPU ${cpu} may have been inside ${code} until the deadline: what may be ${where} ` +
+        `holds ${place}.`
+    : `CPU ${cpu} was inside ${code} until the deadline: ${where} leads back to ${place}.`;
+}
+
+/** What would have to happen. */
+function offStack({ cpu, va2, value, limit }: Refusal, code: string): string {
+  const again = "Try again when that code is not running, or with a longer --time";
+  if (va2 === 0n) return `CPU ${cpu} has to leave ${code}. ${again}.`;
+  const leave = `CPU ${cpu} has to return from frame ${value}.`;
+  return limit === 0n
+    ? `${leave} ${again}; a word that is merely left over is told from a return address by ` +
+        "`boot --stack-walk frames`, as far as that can be proved."
+    : `${leave} ${again}.`;
+}
 
 export const CHECK: Sentences = new Map<number, Sentence>([
   [
@@ -216,13 +240,10 @@ export const CHECK: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_ON_STACK,
-    ({ cpu, va, va2 }, words) => ({
-      message:
-        `CPU ${cpu} was inside ${words.name("the code to be changed")} until the deadline` +
-        `${va === 0n ? "" : `: ${words.address(va)}`}` +
-        `${va2 === 0n ? "" : `, stack frame at ${hex(va2)}`}.`,
-      hint: "Try again when that code is not running, or with a longer --time.",
-    }),
+    (refusal, words) => {
+      const code = words.name("the code that goes out of use");
+      return { message: onStack(refusal, words, code), hint: offStack(refusal, code) };
+    },
   ],
   [
     abi.REASON_NO_VA,

@@ -153,10 +153,11 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_STILL_REFERENCED,
-    ({ va, va2, other }, words) => ({
+    ({ va, va2, other, value, cpu }, words) => ({
       message:
         `A pointer into ${words.id} is left${words.at}` +
         `${va2 === 0n || va2 === va ? "" : `: ${hex(va2)}`}` +
+        `${value === 0n ? "" : `, on CPU ${cpu}`}` +
         `${other === "" ? "" : `, in ${words.other()}`}.`,
       hint: "Let the machine run until no CPU is inside it, or revert what points there.",
     }),

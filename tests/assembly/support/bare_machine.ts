@@ -19,7 +19,7 @@ import {
 import { new_root } from "../../../assembly/hv/pages";
 import { region_at } from "../../../assembly/hv/regions";
 import { NR_PAYLOADS } from "../../../assembly/hv/param";
-import { name_hash, Symbol, SYMBOL_STRIDE } from "../../../assembly/hv/symbols";
+import { name_hash, NO_SYMBOL, Symbol, SYMBOL_STRIDE } from "../../../assembly/hv/symbols";
 import { claim_payload, Payload } from "../../../assembly/xsplice/payload";
 import { load_payload } from "../../../assembly/xsplice/load";
 import { ElfBuilder } from "./elf_builder";
@@ -100,6 +100,7 @@ export function image_symbol(name: string, va: u64, file: string = ""): void {
   s.file = file.length == 0 ? 0 : <u32>ascii_copy(file);
   s.bind = file.length == 0 ? 1 : 0;
   s.type = 2;
+  s.parent = NO_SYMBOL;
   count++;
   header().symbols_count = count;
   index_names();
