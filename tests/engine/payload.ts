@@ -17,6 +17,8 @@ export interface Place {
   type?: number;
   /** Name in the image, for section and reloc; none: by address alone. */
   symbol?: string | undefined;
+  /** The payload's own name for it (R44); the same for every place of one symbol. */
+  label?: string;
   /** section.address */
   address?: bigint;
   /** section.size */
@@ -115,11 +117,12 @@ class Builder {
     this.relas[where].u64(rela + 16, BigInt(addend));
   }
 
-  symbol(name: string): number {
+  symbol(name: string, label?: string): number {
     let at = this.symbols.get(name);
     if (at === undefined) {
       at = this.structs.room(abi.XSPLICE_SYMBOL_SIZE);
       this.pointer(STRUCTS, at, RODATA, this.rodata.string(name));
+      if (label !== undefined) this.pointer(STRUCTS, at + 8, RODATA, this.rodata.string(label));
       this.symbols.set(name, at);
     }
     return at;
@@ -164,14 +167,15 @@ class Builder {
   private reloc(at: number, place: Omit<Place, "content" | "size">): void {
     this.structs.u64(at, place.relocAddr ?? 0n);
     if (place.symbol !== undefined)
-      this.pointer(STRUCTS, at + 8, STRUCTS, this.symbol(place.symbol));
+      this.pointer(STRUCTS, at + 8, STRUCTS, this.symbol(place.symbol, place.label));
     this.structs.u64(at + 16, place.target ?? 0n);
     this.pointer(STRUCTS, at + 24, STRUCTS, this.howto(place.howto ?? {}));
     this.structs.u64(at + 32, place.added ?? 0n);
   }
 
   private section(at: number, place: Place): void {
-    if (place.symbol !== undefined) this.pointer(STRUCTS, at, STRUCTS, this.symbol(place.symbol));
+    if (place.symbol !== undefined)
+      this.pointer(STRUCTS, at, STRUCTS, this.symbol(place.symbol, place.label));
     this.structs.u64(at + 8, place.address ?? 0n);
     this.structs.u32(at + 16, place.size);
     this.structs.u32(at + 20, place.flags ?? abi.XSPLICE_SECTION_TEXT);

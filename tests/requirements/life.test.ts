@@ -10,6 +10,7 @@ import { signPayload } from "../../host/elf/sign.js";
 import { readCertificates } from "../../host/index.js";
 import { payload as file, Session, scratch } from "../cli/support.js";
 import { buildPayload, hex, inline, trampoline } from "../engine/payload.js";
+import { checked, replace, stuck } from "../engine/stuck.js";
 import { APPLIED, Bench, CHECKED, LOADED, REVERTED, refused, sample } from "../engine/support.js";
 import { inRoot } from "../support/root.js";
 import { action, witness } from "./support.js";
@@ -21,36 +22,13 @@ const MS = 1_000_000n;
 const code = (b: Bench): Uint8Array[] =>
   b.machine.textRanges().map(({ start, end }) => b.machine.read(start, Number(end - start)));
 
-/** A function of the image, replaced. */
-const replace = (b: Bench, name: string) =>
-  trampoline(name, Number(b.machine.symbols.find(name)[0]?.size));
-
-/**
- * A machine in which CPU 1, and no other, is kept inside `arch_long_loop`: its guests' domctls
- * call it, and from `offset` on it does not end. `free` lets it.
- */
-async function stuck(offset: bigint, quiesce: "guest-entry" | "rendezvous") {
-  for (let seed = 0; seed < 16; seed++) {
-    const b = await Bench.boot({ cpus: 2, workload: "domctl", quiesce, seed });
-    await b.upload(
-      "p",
-      buildPayload({ places: [replace(b, "check_even"), replace(b, "clamp_request")] }),
-    );
-    await b.upload(
-      "q",
-      buildPayload({ name: "q", places: [replace(b, "tiny_1"), replace(b, "arch_long_loop")] }),
-    );
-    await b.xc.checkAndWait("p");
-    await b.xc.checkAndWait("q");
-    const va = b.machine.symbols.resolve("arch_long_loop") + offset;
-    const was = b.machine.read(va, 2).slice();
-    b.machine.write(va, hex("ebfe"));
-    const inside = () => b.machine.stacks().map(({ rip }) => rip === va);
-    for (let i = 0; i < 1000 && !inside().some(Boolean); i++) b.machine.run({ instructions: 20n });
-    if (inside()[0] || !inside()[1]) continue;
-    return { b, free: () => b.machine.write(va, was) };
-  }
-  assert.fail("no seed keeps CPU 1 alone");
+/** CPU 1 is stuck at `offset` of `arch_long_loop`; `p` is about other functions, `q` about it. */
+async function stuckPair(offset: bigint, quiesce: "guest-entry" | "rendezvous") {
+  const { b, free } = await stuck({ quiesce }, offset);
+  const places = (names: string[]) => names.map((name) => replace(b.machine, name));
+  await checked(b, "p", places(["check_even", "clamp_request"]));
+  await checked(b, "q", places(["tiny_1", "arch_long_loop"]));
+  return { b, free };
 }
 
 describe("a hypervisor that runs", () => {
@@ -135,7 +113,7 @@ describe("a hypervisor that runs", () => {
 
 describe("in time, or not at all", () => {
   test("R136: neither hypercall nor tasklet does APPLY: every CPU has to come", async () => {
-    const { b, free } = await stuck(0n, "guest-entry");
+    const { b, free } = await stuckPair(0n, "guest-entry");
     assert.equal(action(b.machine, "p", 4), 0);
     for (let i = 0; i < 5; i++) {
       b.machine.run({ ns: MS });
@@ -148,7 +126,7 @@ describe("in time, or not at all", () => {
   });
 
   test("R117, R118, R224: a CPU that does not come: -EBUSY, unchanged, try again", async () => {
-    const { b, free } = await stuck(0n, "guest-entry");
+    const { b, free } = await stuckPair(0n, "guest-entry");
     const before = code(b);
     const apply = async (done: number): Promise<void> => {
       assert.equal(action(b.machine, "p", done, 3n), 0, "R119: accepted all the same");
@@ -167,7 +145,7 @@ describe("in time, or not at all", () => {
   });
 
   test("R19, R117: one of the functions on a stack: a clean failure that says where", async () => {
-    const { b, free } = await stuck(0x28n, "rendezvous");
+    const { b, free } = await stuckPair(0x28n, "rendezvous");
     const before = code(b);
     assert.equal(action(b.machine, "q", 4, 3n), 0);
     b.machine.run({ ns: 8n * MS });
