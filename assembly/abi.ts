@@ -299,16 +299,6 @@ export const CPU_INFO_LOST_ERROR = 208;
 export const CPU_INFO_LOST_RIP = 216; // u64
 export const CPU_INFO_LOST_VA = 224; // u64
 export const CPU_INFO_SIZE = 232;
-
-/** hv_frames leaves FRAME_*: the word, how far below the stack's top it lies, what it is. */
-export const FRAME_VA = 0;
-export const FRAME_BELOW = 8;
-export const FRAME_KIND = 12;
-export const FRAME_RECORD_SIZE = 16;
-export const FRAME_RETURN = 1; // a return address
-export const FRAME_RIP = 2; // an interrupted instruction
-export const FRAME_MAYBE = 3; // a word that points into code
-
 /** What guests do when the machine runs (BOOT_WORKLOAD). */
 export const WORKLOAD_NONE = 0; // no guests: CPUs work when they are called
 export const WORKLOAD_IDLE = 1;

@@ -5,7 +5,7 @@
 // struct cpu_user_regs. Behind the first frame for which all this cannot be said nothing is
 // known: every word up to the stack's end may be a return address.
 
-import { FRAME_MAYBE, FRAME_RETURN, FRAME_RIP } from "../abi";
+import { FRAME_MAYBE, FRAME_RETURN, FRAME_RIP } from "../abi_stacks";
 import { find_rule } from "./cfa";
 import { at_of, NO_SP, RBP_AT, RBP_CALLER, RBP_MARK, rbp_of, saved_of, sp_of } from "./cfa_rule";
 import { Cpu } from "./cpu";

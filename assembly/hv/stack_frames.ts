@@ -3,7 +3,8 @@
 // points into code may be one, and is counted as one. A frame's number is its place in this list,
 // from 1; 0 is the CPU's own rip.
 
-import { FRAME_BELOW, FRAME_KIND, FRAME_RECORD_SIZE, FRAME_VA, PERM_X } from "../abi";
+import { PERM_X } from "../abi";
+import { FRAME_BELOW, FRAME_KIND, FRAME_RECORD_SIZE, FRAME_VA } from "../abi_stacks";
 import { forget_rules } from "./cfa";
 import { Cpu } from "./cpu";
 import {

@@ -1,8 +1,8 @@
 // hv/frame_walk: return addresses are found, stale words in a frame are not taken for them, marked
 // frames of entries are stepped over, and what cannot be proved counts word by word (R50, R181).
 
+import { EBUSY, OPTION_STACK_FRAMES } from "../../../assembly/abi";
 import {
-  EBUSY,
   FRAME_BELOW,
   FRAME_KIND,
   FRAME_MAYBE,
@@ -10,8 +10,7 @@ import {
   FRAME_RETURN,
   FRAME_RIP,
   FRAME_VA,
-  OPTION_STACK_FRAMES,
-} from "../../../assembly/abi";
+} from "../../../assembly/abi_stacks";
 import { Cpu, CPU_HYPERVISOR, CPU_IDLE, cpu_at } from "../../../assembly/hv/cpu";
 import { alloc_frames, OWNER_IMAGE } from "../../../assembly/hv/frames";
 import { header } from "../../../assembly/hv/header";
