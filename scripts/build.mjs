@@ -17,7 +17,12 @@ import { installed, setup } from "./setup.mjs";
 const ASC = "node_modules/assemblyscript/bin/asc.js";
 const TSC = "node_modules/typescript/bin/tsc";
 /** The files of assembly/ that tsc reads too: numbers only. */
-const SHARED = ["assembly/abi.ts", "assembly/abi_stacks.ts", "assembly/abi_today.ts", "assembly/reasons.ts"];
+const SHARED = [
+  "assembly/abi.ts",
+  "assembly/abi_stacks.ts",
+  "assembly/abi_today.ts",
+  "assembly/reasons.ts",
+];
 
 /**
  * Does `make()` unless `inputs` are those of the last success and all `outputs` are there. Returns
