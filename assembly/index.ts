@@ -3,6 +3,7 @@
 
 import { ABI_VERSION, EFAULT, EINVAL, ENOENT, PERM_R, SYMBOL_MATCHES_MAX, VECTOR_NMI } from "./abi";
 import { site_count } from "./hv/alternatives";
+import { audit_machine } from "./hv/audit";
 import { begin_hypercall, collect_hypercall } from "./hv/begun";
 import { boot_machine } from "./hv/boot";
 import { call_function, claim_cpu, write_result } from "./hv/call";
@@ -36,6 +37,7 @@ import { trace, trace_entry } from "./hv/x86/trace";
 import { install_icr } from "./hv/x86/msr";
 import { set_policy } from "./hv/xsm";
 import { REASON_BAD_ADDRESS } from "./reasons";
+import { audit_payloads } from "./xsplice/audit";
 import { refusal_of } from "./xsplice/explain";
 import { check_invariants } from "./xsplice/invariants";
 import { set_keystore } from "./xsplice/keystore";
@@ -93,6 +95,13 @@ export function hv_boot(image_off: u32, image_len: u32): i32 {
 /** The host has overwritten [0, hv_machine_end()): drops everything derived from what was there. */
 export function hv_restored(): i32 {
   return restored();
+}
+/** The same for a machine that comes from a file: 0, or -EBADMSG with the part of it (PART_*) that
+ *  no machine can have. */
+export function hv_audit(): i32 {
+  clear_refusal();
+  if (audit_machine() && audit_payloads()) return 0;
+  return -refusal().errno;
 }
 export function hv_state_hash(): u64 {
   return state_hash();

@@ -244,6 +244,27 @@ export const PLACE_LP_HOOK = 17; // HOOK_* number; index2 = entry
 export const PLACE_LP_ALT = 18; // entry of .altinstructions
 export const PLACE_LP_NOTE = 19; // section index
 export const PLACE_FILE = 20; // a file of the host; its path is the name
+export const PLACE_MACHINE = 21; // index = PART_*, index2 = which of them
+
+// --- parts of a machine (Refusal.index of PLACE_MACHINE) ----------------------------------------
+export const PART_HEADER = 1;
+export const PART_FRAMES = 2;
+export const PART_PAGE_TABLES = 3; // of the hypervisor: 0, of a domain: 1 + its number
+export const PART_SYMBOLS = 4;
+export const PART_NAMES = 5; // index of symbol names
+export const PART_REGIONS = 6;
+export const PART_SITES = 7; // of the image's alternatives
+export const PART_DOMAINS = 8;
+export const PART_CPUS = 9;
+export const PART_STACKS = 10;
+export const PART_TASKLETS = 11;
+export const PART_KEYS = 12;
+export const PART_QUESTIONS = 13; // to the firmware
+export const PART_PAYLOADS = 14;
+export const PART_PAYLOAD_LIST = 15;
+export const PART_SPLICES = 16;
+export const PART_WORK = 17; // actions under way
+export const PART_ENTRIES = 18; // the machine's own
 
 // --- which step was refused (Refusal.step) ------------------------------------------------------
 export const STEP_UPLOAD = 1;

@@ -62,6 +62,7 @@ export interface CoreExports {
   hv_trace_off(): number;
   hv_state_hash(): bigint;
   hv_restored(): number;
+  hv_audit(): number;
 }
 
 /** What the core asks of its host. Called while the core runs: may not call it, nor throw. */

@@ -41,9 +41,10 @@ import { type Patched, type PayloadInfo, readMap, readPayloads } from "./map.js"
 import { type Access, readCString, readMemory, writeMemory } from "./memory.js";
 import { decodeRefusal, type Refusal } from "./refusal.js";
 import { Schedules } from "./schedules.js";
-import { decodeSnapshot, encodeSnapshot, fillMemory, type Snapshot } from "./snapshot.js";
+import { decodeSnapshot, encodeSnapshot, type Snapshot } from "./snapshot.js";
 import { Symbols } from "./symbols.js";
 import { encodeId } from "./sysctl.js";
+import { takeUp } from "./take_up.js";
 import type { Hypervisor } from "./xc.js";
 
 /** What a machine needs from its surroundings. */
@@ -368,10 +369,7 @@ export class Machine implements Hypervisor {
     const snapshot: Snapshot = decodeSnapshot(file, this.core.machineEnd);
     // Fresh memory is all zero; clearing the old one would touch every page of it.
     const core = this.instantiate();
-    fillMemory(core.memory(), snapshot);
-    const rc = core.invoke("hv_restored");
-    if (rc < 0)
-      throw XenError.of(-rc, abi.REASON_MACHINE_FILE_CORRUPT, { name: "no machine in it" });
+    takeUp(core, snapshot);
     this.core = core;
     this.table = new Symbols(symbolSource(core));
     this.guests.clear();

@@ -26,7 +26,7 @@ export interface Snapshot {
 }
 
 /** Two independent 32-bit multiplicative hashes over the words, as one number of 64 bits. */
-function checksum(bytes: Uint8Array): bigint {
+export function checksum(bytes: Uint8Array): bigint {
   const whole = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   const words = new Uint32Array(whole.buffer, whole.byteOffset, whole.byteLength >>> 2);
   let a = 0x811c9dc5;
@@ -113,7 +113,7 @@ export function encodeSnapshot(
 /** The checksum counts whole words. */
 const padded = (length: number): number => Math.ceil(length / 4) * 4;
 
-function corrupt(name: string): XenError {
+export function corrupt(name: string): XenError {
   return XenError.of(abi.EBADMSG, abi.REASON_MACHINE_FILE_CORRUPT, { name });
 }
 

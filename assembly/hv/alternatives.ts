@@ -96,11 +96,17 @@ export class Site {
   pad: u32;
   pointer_va: u64; // SITE_ALTCALL
 }
-const SITE_STRIDE: usize = 32;
+export const SITE_STRIDE: usize = 32;
 if (offsetof<Site>() != SITE_STRIDE) ERROR("Site is 32 bytes");
 
 /** Where the table is: in the header's page, behind the CPU profile. */
 const SITES_OFF: usize = HEADER_OFF + 2432;
+
+
+@inline
+export function sites_off(): u64 {
+  return load<u64>(SITES_OFF);
+}
 
 
 @inline

@@ -103,6 +103,8 @@ function note_text(): void {
   for (let i: u32 = 0; i < h.regions_count; i++) {
     const region = region_at(i);
     if (region.kind != REGION_TEXT) continue;
+    // A section that no segment brings into memory is no text of the hypervisor's.
+    if (region.va < h.image_lo_va || region.end_va > h.image_hi_va) continue;
     if (h.text_lo_va == 0) h.text_lo_va = region.va;
     h.text_hi_va = region.end_va;
   }

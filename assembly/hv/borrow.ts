@@ -58,6 +58,31 @@ export function borrow(cpu: Cpu): u64 {
   return rsp;
 }
 
+// What a borrowed CPU was before, for whoever looks a machine from a file through.
+
+@inline
+export function saved_state(cpu: Cpu): u32 {
+  return load<u32>(cpu.saved_off + SAVED_STATE);
+}
+
+
+@inline
+export function saved_domain(cpu: Cpu): i32 {
+  return load<i32>(cpu.saved_off + SAVED_STATE, 4);
+}
+
+
+@inline
+export function saved_user(cpu: Cpu): u32 {
+  return load<u32>(cpu.saved_off + SAVED_STATE, 8);
+}
+
+
+@inline
+export function saved_gate(cpu: Cpu): u32 {
+  return load<u32>(cpu.saved_off + SAVED_WAITS, 4);
+}
+
 /** Afterwards. Interrupts that the call has taken have not led past the patch point, nor to
  *  softirqs: the CPU comes by once more. */
 export function give_back(cpu: Cpu): void {

@@ -123,7 +123,9 @@ export function enter_function(cpu: Cpu, va: u64, flags: u64): void {
   cpu.rsp = rsp;
   cpu.cs = HYPERVISOR_CS;
   cpu.ss = 0;
-  store<u64>(peek_off(cpu.rsp), RETURN_VA);
+  // Without a stack the function faults at its return, if not before.
+  const top = peek_off(rsp);
+  if (top != 0) store<u64>(top, RETURN_VA);
   cpu.rip = va;
   cpu.user = 0;
 }

@@ -36,6 +36,11 @@ function next_free(i: usize): usize {
   return NR_FRAMES;
 }
 
+/** The lowest free frame. */
+export function first_free(): u32 {
+  return <u32>next_free(0);
+}
+
 /** `count` adjacent zeroed frames. Returns the linear offset of the first, or 0 when there are
  *  none. */
 export function alloc_frames(count: u32, owner: u8): usize {

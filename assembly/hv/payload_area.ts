@@ -15,6 +15,8 @@ import { refusal, refuse } from "./refusal";
 /** End of Xen's area for payloads: fixed in its memory map, just below the fixmap. */
 const XEN_VIRT_END: u64 = 0xffff82d07feff000;
 const DEFAULT_SIZE: u64 = 0x40000000;
+/** No area is larger. */
+export const PAYLOAD_AREA_MAX: u64 = DEFAULT_SIZE;
 
 /** An area that begins at `base` ends before the machine's own addresses and after 1 GiB. */
 function end_of(base: u64): u64 {

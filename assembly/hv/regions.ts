@@ -36,7 +36,7 @@ export class Region {
     return changetype<usize>(this) + 24;
   }
 }
-const REGION_SIZE: usize = 48;
+export const REGION_SIZE: usize = 48;
 if (offsetof<Region>() + REGION_NAME != REGION_SIZE) ERROR("Region is 48 bytes");
 
 

@@ -18,6 +18,7 @@ import { keep_refusal_of_call, restore_refusal_of_call } from "./refusal";
 
 /** Bytes of the gate instruction, `vmcall`. */
 export const GATE_LENGTH: u64 = 3;
+export const GATE_BYTES: u32 = 0xc1010f;
 
 
 @inline

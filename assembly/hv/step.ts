@@ -11,6 +11,7 @@ import { keep_house } from "./housekeeping";
 import { PAYLOADS_OFF, PAYLOAD_SIZE } from "./layout";
 import { peek_off } from "./mem";
 import { region_at } from "./regions";
+import { is_on_stack } from "./stack";
 import { is_runnable, run_quantum } from "./turn";
 
 const PRIME_1: u64 = 0x9e3779b185ebca87;
@@ -44,7 +45,7 @@ function hash_cpu(hash: u64, cpu: Cpu): u64 {
   hash = hash_words(hash, at, at + REGISTERS);
   hash = hash_words(hash, at + offsetof<Cpu>("id"), at + offsetof<Cpu>("stack_top_va"));
   hash = hash_words(hash, at + offsetof<Cpu>("live"), at + offsetof<Cpu>("excursion"));
-  if (cpu.user != 0) return hash;
+  if (cpu.user != 0 || !is_on_stack(cpu, cpu.rsp)) return hash;
   const off = peek_off(cpu.rsp & ~7);
   return off == 0 ? hash : hash_words(hash, off, off + <usize>(cpu.stack_top_va - (cpu.rsp & ~7)));
 }

@@ -6,7 +6,7 @@ import { header } from "./header";
 import { keep_refusal_of_call, restore_refusal_of_call } from "./refusal";
 import { run_tasklet_hook } from "./hooks";
 import { TASKLETS_OFF, TASKLET_SIZE } from "./layout";
-import { NR_TASKLETS } from "./param";
+import { NR_PAYLOADS, NR_TASKLETS } from "./param";
 
 
 @unmanaged
@@ -49,6 +49,30 @@ export function kill_tasklet(id: u32, data: u32): bool {
     memory.fill(changetype<usize>(t), 0, TASKLET_SIZE);
     header().nr_tasklets--;
     return true;
+  }
+  return false;
+}
+
+/** Of a machine from a file: as many are pending as it says, each of a kind up to `kinds`, for a
+ *  payload, and once. */
+export function audit_tasklets(kinds: u32): bool {
+  let n: u32 = 0;
+  for (let i: u32 = 0; i < NR_TASKLETS; i++) {
+    const t = tasklet_at(i);
+    if (t.id == 0) continue;
+    if (t.id > kinds || t.data >= NR_PAYLOADS || t.order > header().next_tasklet) return false;
+    for (let k: u32 = 0; k < i; k++) {
+      if (tasklet_at(k).id == t.id && tasklet_at(k).data == t.data) return false;
+    }
+    n++;
+  }
+  return n == header().nr_tasklets;
+}
+
+/** Whether tasklet `id` with `data` is pending. */
+export function is_scheduled(id: u32, data: u32): bool {
+  for (let i: u32 = 0; i < NR_TASKLETS; i++) {
+    if (tasklet_at(i).id == id && tasklet_at(i).data == data) return true;
   }
   return false;
 }

@@ -16,7 +16,7 @@ import { enter_domain } from "../hv/domain";
 import { header } from "../hv/header";
 import { is_mapped, peek_off } from "../hv/mem";
 import { note_violation } from "../hv/preempt";
-import { INFO_GUEST_REGS } from "../hv/stack";
+import { INFO_GUEST_REGS, is_on_stack } from "../hv/stack";
 import { first_payload, is_payload, next_payload, Payload } from "./payload";
 import { Splice, splice_at } from "./splice";
 
@@ -36,6 +36,8 @@ function check_cpu(cpu: Cpu): void {
   if (cpu.crashed != 0) note_violation(VIOLATION_FAULT, cpu.id, cpu.rip);
   if (cpu.user != 0) return;
   if (is_dangling(cpu.rip)) note_violation(VIOLATION_UNLOADED, cpu.id, cpu.rip);
+  // Code may put its stack pointer anywhere.
+  if (!is_on_stack(cpu, cpu.rsp)) return;
   const end_va = cpu.stack_top_va - INFO_GUEST_REGS;
   for (let va = cpu.rsp & ~7; va < end_va; va += 8) {
     const off = peek_off(va);

@@ -19,6 +19,25 @@ export function keystore_entries_off(): usize {
   return KEYSTORE_OFF + ENTRIES;
 }
 
+/** The entries add up to their bytes: `len` bytes at `off`. Else the place of the first that does
+ *  not. */
+function misfit(off: usize, len: u32): u64 {
+  let at: u64 = 0;
+  while (at < <u64>len) {
+    const size: u64 = at + 4 <= <u64>len ? <u64>load<u32>(off + <usize>at) : 0;
+    if (size == 0 || !is_inside(at + 4, size, len)) return at;
+    at += 4 + size;
+  }
+  return at;
+}
+
+/** Of a machine from a file: the keys are a whole number of entries. */
+export function audit_keystore(): bool {
+  const bytes = keystore_bytes();
+  if (<usize>bytes > <usize>KEYSTORE_SIZE - ENTRIES) return false;
+  return misfit(keystore_entries_off(), bytes) == <u64>bytes;
+}
+
 /**
  * Replaces all keys by the entries at linear `from_off`. -ENOSPC, -EINVAL when they do not add
  * up.
@@ -30,14 +49,11 @@ export function set_keystore(from_off: usize, len: u32): i32 {
     refusal().limit = <u64>(<usize>KEYSTORE_SIZE - ENTRIES);
     return rc;
   }
-  for (let at: u64 = 0; at < <u64>len;) {
-    const size: u64 = at + 4 <= <u64>len ? <u64>load<u32>(from_off + <usize>at) : 0;
-    if (size == 0 || !is_inside(at + 4, size, len)) {
-      const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);
-      refusal().value = at;
-      return rc;
-    }
-    at += 4 + size;
+  const at = misfit(from_off, len);
+  if (at != <u64>len) {
+    const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);
+    refusal().value = at;
+    return rc;
   }
   memory.fill(KEYSTORE_OFF, 0, KEYSTORE_SIZE);
   store<u32>(KEYSTORE_OFF, len);

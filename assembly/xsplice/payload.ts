@@ -12,6 +12,8 @@ import { NR_PAYLOADS } from "../hv/param";
 export const PAYLOAD_FREE: u32 = 0;
 export const PAYLOAD_CLAIMED: u32 = 1; // upload under way, not listed
 export const PAYLOAD_LISTED: u32 = 2;
+/** Not PAYLOAD_LISTED, whose list is the RFC's. */
+export const LISTED_TODAY: u32 = 3;
 
 /** Payload.format: which door it came through. */
 export const FORMAT_RFC: u32 = 0;

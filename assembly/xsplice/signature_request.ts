@@ -23,6 +23,7 @@ import {
   FIRMWARE_SIZE,
   XEN_XSPLICE_ID_SIZE,
 } from "../abi";
+import { claim_record } from "../hv/claims";
 import { firmware } from "../hv/firmware";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
 import { HEADER_OFF, HEADER_SIZE } from "../hv/layout";
@@ -84,6 +85,18 @@ const RECORD_OFF: usize = LOADER_SCRATCH_OFF + 1024;
 @inline
 function question(i: u32): Question {
   return changetype<Question>(FIRST_OFF + QUESTION_SIZE * <usize>i);
+}
+
+/** Of a machine from a file: the copies of what was asked about are where the questions say. */
+export function audit_questions(): bool {
+  for (let i: u32 = 0; i < NR_QUESTIONS; i++) {
+    const q = question(i);
+    if (q.state == FREE) continue;
+    if (q.state > ANSWERED || q.request == 0 || q.size == 0) return false;
+    if (q.copy_pages != pages_for(q.size)) return false;
+    if (!claim_record(<u64>q.copy_off, q.copy_pages, OWNER_STAGING)) return false;
+  }
+  return true;
 }
 
 /** Scratch for a trailer. */

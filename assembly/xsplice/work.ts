@@ -39,9 +39,9 @@ import { free_splices } from "./splice";
 const NS_PER_MS: u64 = 1000000;
 
 /** Payload.pending */
-const SCHEDULED: u32 = 1; // tasklet pending
-const AT_PATCH_POINT: u32 = 2; // rendezvous requested
-const WAITING: u32 = 3; // for another payload's rendezvous
+export const SCHEDULED: u32 = 1; // tasklet pending
+export const AT_PATCH_POINT: u32 = 2; // rendezvous requested
+export const WAITING: u32 = 3; // for another payload's rendezvous
 
 /** `time` in ms from now on (R116), 0 for no bound; a sum that would wrap is no bound either. */
 function deadline_after(time_ms: u64): u64 {

@@ -29,10 +29,10 @@ export const MACHINE: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_MACHINE_FILE_CORRUPT,
-    (_, words) => ({
+    ({ name }, words) => ({
       message:
         "The machine's file is damaged: " +
-        `${words.name("its checksum is wrong").replaceAll("'", "")}.`,
+        `${name || `no machine is like that${words.where || " anywhere"}`}.`,
       hint: ANEW,
     }),
   ],

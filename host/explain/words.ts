@@ -71,9 +71,39 @@ const PLACES = new Map<number, (index: number, index2: number) => string>([
   [abi.PLACE_OLD_PATCH, (index) => `entry ${index} of 'old'`],
 ]);
 
+const PARTS = new Map<number, (index: number) => string>([
+  [abi.PART_HEADER, () => "the header"],
+  [abi.PART_FRAMES, (index) => `page frame ${index}`],
+  [abi.PART_PAGE_TABLES, (index) => tables(index)],
+  [abi.PART_SYMBOLS, (index) => `symbol ${index}`],
+  [abi.PART_NAMES, () => "the index of names"],
+  [abi.PART_REGIONS, (index) => `region ${index}`],
+  [abi.PART_SITES, () => "the table of alternatives"],
+  [abi.PART_DOMAINS, (index) => `domain ${index}`],
+  [abi.PART_CPUS, (index) => `CPU ${index}`],
+  [abi.PART_STACKS, (index) => `the stack of CPU ${index}`],
+  [abi.PART_TASKLETS, () => "the deferred work"],
+  [abi.PART_KEYS, () => "the key store"],
+  [abi.PART_QUESTIONS, () => "the questions to the firmware"],
+  [abi.PART_PAYLOADS, (index) => `payload slot ${index}`],
+  [abi.PART_PAYLOAD_LIST, () => "the list of payloads"],
+  [abi.PART_SPLICES, (index) => `the places of payload slot ${index}`],
+  [abi.PART_WORK, (index) => `the work of payload slot ${index}`],
+  [abi.PART_ENTRIES, () => "the machine's own entries"],
+]);
+
+const tables = (index: number): string =>
+  `the page tables of ${index === 0 ? "the hypervisor" : `domain ${index - 1}`}`;
+
+/** A part of a machine: `CPU 3`. */
+function partWords(part: number, index: number): string {
+  return PARTS.get(part)?.(index) ?? `part ${part}`;
+}
+
 /** The place as words: `relocation 3 of ELF section 7`; empty when the refusal has none. */
 export function placeWords(refusal: Refusal): string {
   if (refusal.place === abi.PLACE_FILE) return refusal.name;
+  if (refusal.place === abi.PLACE_MACHINE) return partWords(refusal.index, refusal.index2);
   const words = PLACES.get(refusal.place)?.(refusal.index, refusal.index2) ?? "";
   const array =
     refusal.place === abi.PLACE_XSPLICE_SECTION || refusal.place === abi.PLACE_XSPLICE_PATCH;

@@ -9,6 +9,7 @@ import { Cpu } from "../../hv/cpu";
 import { enter_domain } from "../../hv/domain";
 import { known_symbol } from "../../hv/image";
 import { peek, poke } from "../../hv/mem";
+import { GATE_BYTES } from "../../hv/rendezvous";
 import { is_payload } from "../payload";
 import { func_at } from "./funcs";
 import { print_format } from "./printf";
@@ -18,8 +19,6 @@ import { is_applied } from "./struct_payload";
 
 const NR_GATES: u32 = 11;
 const GATE_LEN: u32 = 3;
-/** vmcall */
-const GATE_BYTES: u32 = 0xc1010f;
 const BYTES = memory.data(8);
 
 /** {u64 va, u32 bytes that were there, u32} of each gate; va 0: none. */

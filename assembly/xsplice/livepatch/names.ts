@@ -4,6 +4,7 @@
 // order. Exact comparison.
 
 import { STB_LOCAL } from "../../hv/elf";
+import { PAGE_SHIFT } from "../../hv/param";
 import { find_symbols, match_at, match_count, symbol } from "../../hv/symbols";
 import { SYMBOL_MATCHES_MAX } from "../../abi";
 import { string_length } from "../elf";
@@ -51,7 +52,11 @@ export function payload_symbol_value(name_off: usize): u64 {
     for (let i: u32 = 0; i < lp.nsyms; i++) {
       const s = lp.symtab_off + LP_SYMBOL * <usize>i;
       if (load<u8>(s, 20) == 0) continue;
-      const name = lp.strtab_off + <usize>(load<u64>(s) - lp.strtab_va);
+      // Hooks may write here: the pointer must still lead into the names.
+      const at = load<u64>(s) - lp.strtab_va;
+      const room = ((<u64>lp.private_pages) << PAGE_SHIFT) - (lp.strtab_va - lp.private_va);
+      if (at >= room || len + 1 > room - at) continue;
+      const name = lp.strtab_off + <usize>at;
       if (memory.compare(name, name_off, len + 1) != 0) continue;
       owner = changetype<usize>(p);
       return load<u64>(s, 8);

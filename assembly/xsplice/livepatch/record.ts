@@ -5,11 +5,8 @@
 
 import { HEADER_OFF, PAYLOAD_SIZE } from "../../hv/layout";
 import { NR_PAYLOADS } from "../../hv/param";
-import { FORMAT_TODAY, no_payload, Payload, payload_at } from "../payload";
+import { FORMAT_TODAY, LISTED_TODAY, no_payload, Payload, payload_at } from "../payload";
 import { XEN_LIVEPATCH_NAME_SIZE } from "../../abi_today";
-
-/** Payload.used of a listed one: not PAYLOAD_LISTED, whose list is the RFC's. */
-const LISTED_TODAY: u32 = 3;
 
 /** The eight kinds of hooks; the first six are single functions. Bits of hook_mask. */
 export const HOOK_PREAPPLY: u32 = 0;
@@ -129,6 +126,24 @@ export function payloads_count(): u32 {
 }
 export function payloads_version(): u32 {
   return door().version + 1;
+}
+
+
+@inline
+export function first_slot(): u32 {
+  return door().first;
+}
+
+
+@inline
+export function last_slot(): u32 {
+  return door().last;
+}
+
+
+@inline
+export function pending_slot(): u32 {
+  return door().pending;
 }
 
 

@@ -6,11 +6,13 @@
 
 import { ENOMEM, PERM_R, PERM_W } from "../../abi";
 import { LIVEPATCH_STATE_CHECKED } from "../../abi_today";
+import { are_pages } from "../../hv/claims";
 import { alloc_frames, free_frames, OWNER_PAYLOAD, pages_for } from "../../hv/frames";
 import { header } from "../../hv/header";
 import { keep } from "../../hv/journal";
 import { PRIVATE_STRIDE, PRIVATE_VA } from "../../hv/layout";
 import { map_pages, unmap_pages } from "../../hv/pages";
+import { PAGE_SHIFT } from "../../hv/param";
 import { refuse } from "../../hv/refusal";
 import { REASON_NO_MEMORY } from "../../reasons";
 import { ElfFile } from "../elf";
@@ -62,6 +64,21 @@ export function alloc_private(e: ElfFile, p: Payload): i32 {
   if (map_pages(root, lp.private_va, off, pages, PERM_R | PERM_W)) return 0;
   free_private(p, false);
   return refuse(ENOMEM, REASON_NO_MEMORY);
+}
+
+/** Of a machine from a file: the private memory is where alloc_private() puts it. */
+export function is_private(p: Payload): bool {
+  const lp = livepatch(p);
+  const off = lp.private_off;
+  const states = <u64>lp.nfuncs * <u64>FSTATE_SIZE;
+  const table = STRUCT_ROOM + states;
+  const names = table + 24 * <u64>lp.nsyms;
+  if (names > (<u64>lp.private_pages) << PAGE_SHIFT) return false;
+  if (lp.private_va != PRIVATE_VA + PRIVATE_STRIDE * <u64>p.slot) return false;
+  if (lp.fstate_off != off + <usize>STRUCT_ROOM) return false;
+  if (lp.symtab_off != off + <usize>table) return false;
+  if (lp.strtab_off != off + <usize>names || lp.strtab_va != lp.private_va + names) return false;
+  return are_pages(<u64>off, lp.private_pages, OWNER_PAYLOAD, -1, lp.private_va);
 }
 
 export function free_private(p: Payload, mapped: bool): void {
