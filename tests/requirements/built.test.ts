@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -82,6 +82,25 @@ describe("images", () => {
       for (const name of names) {
         const same = readFileSync(join(out, name)).equals(readFileSync(inRoot(name)));
         assert.ok(same, `${name} is not what its source gives: npm run images`);
+      }
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
+  });
+
+  test("the same of the tests' own payloads of today's format", async (t) => {
+    const why = await notRebuilt();
+    if (why) return t.skip(why);
+    const out = mkdtempSync(join(tmpdir(), "xsplice-rebuilt-"));
+    try {
+      const folder = inRoot("tests", "livepatch", "payloads");
+      const { status, stderr } = spawnSync(join(folder, "build.sh"), [out], { encoding: "utf8" });
+      assert.equal(status, 0, stderr);
+      const committed = readdirSync(folder).filter((name) => name.endsWith(".livepatch"));
+      assert.deepEqual(readdirSync(out).sort(), committed.sort());
+      for (const name of committed) {
+        const same = readFileSync(join(out, name)).equals(readFileSync(join(folder, name)));
+        assert.ok(same, `${name} is not what its source gives: run build.sh beside it`);
       }
     } finally {
       rmSync(out, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Builds every payload here. Needs gcc, ld, strip.
+# Builds every payload, here or into the directory given. Needs gcc, ld, strip, readelf.
 set -e
+OUT=$(realpath "${1:-$(dirname "$0")}")
 cd "$(dirname "$0")"; WORK=$(mktemp -d); trap 'rm -rf "$WORK"' EXIT
 MINI=92dd05a61556c554155b1508c9cf67d993336d28
 DEBIAN=151b373fd64b321593bf987fd923cd10dabadac4
@@ -8,14 +9,14 @@ CF="-O2 -m64 -std=gnu11 -ffreestanding -fno-builtin -fPIC -fvisibility=hidden -f
  -fno-stack-protector -fcf-protection=none -mno-red-zone -mno-sse -mno-mmx -msoft-float -fno-strict-aliasing
  -fno-common -ffunction-sections -fdata-sections -fno-toplevel-reorder -fmerge-constants -Wall -Wextra -Werror"
 bytes() { echo "$1" | sed 's/../0x&,/g; s/,$//'; }
-id_of() { readelf -n $1.livepatch 2>/dev/null | sed -n '/note.gnu.build-id/,/Build ID/s/.*Build ID: //p' | head -1; }
+id_of() { readelf -n $OUT/$1.livepatch 2>/dev/null | sed -n '/note.gnu.build-id/,/Build ID/s/.*Build ID: //p' | head -1; }
 # built XEN DEPENDS OUT SRC [flags...]
 built() {
     local xen=$1 dep=$2 out=$3 src=$4; shift 4
     gcc $CF "$@" -c $src.c -o $WORK/$out.o
     gcc -DDEP_BYTES="$(bytes $dep)" -DXEN_BYTES="$(bytes $xen)" -c ../../oracle/src/notes.S -o $WORK/notes.o
-    ld -r --build-id=sha1 -o $out.livepatch $WORK/$out.o $WORK/notes.o
-    strip --strip-debug -R .comment -R .note.GNU-stack $out.livepatch
+    ld -r --build-id=sha1 -o $OUT/$out.livepatch $WORK/$out.o $WORK/notes.o
+    strip --strip-debug -R .comment -R .note.GNU-stack $OUT/$out.livepatch
 }
 made() { built $1 "$@"; }
 one() { made $MINI "$@"; }
