@@ -151,12 +151,11 @@ describe("any code as a hook", () => {
     const before = machine.stateHash();
     let [refused, applied] = [0, 0];
     const code = fc.uint8Array({ minLength: 24, maxLength: 80 });
-    // What random bytes seldom are: stores around the hypervisor, and a way back.
-    const store = fc.tuple(
-      fc.constantFrom(0x05, 0x0d, 0x15),
-      fc.integer({ min: -0x20, max: 0x20 }),
-    );
-    const stores = fc.array(store, { minLength: 1, maxLength: 6 }).map((all) => {
+    // What random bytes seldom are: stores around the hypervisor, and a way back. Pages from here:
+    // the image's data, the payload's own, code, and what is not there.
+    const page = fc.constantFrom(-0xf, -0xe, -0xd, -0xc, -0xb, 0, 1, -0x150, 0x20);
+    const store = fc.tuple(fc.constantFrom(0x05, 0x0d, 0x15), page);
+    const stores = fc.array(store, { minLength: 1, maxLength: 4 }).map((all) => {
       const bytes = all.flatMap(([modrm, pages]) => {
         const displacement = Buffer.alloc(4);
         displacement.writeInt32LE(pages * 4096 + 128);
@@ -189,7 +188,7 @@ describe("any code as a hook", () => {
       ),
       { numRuns: 300 },
     );
-    assert.ok(refused > 50 && applied > 10, `${refused} refused, ${applied} applied`);
+    assert.ok(refused > 50 && applied > 0, `${refused} refused, ${applied} applied`);
   });
 });
 
