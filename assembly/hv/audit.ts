@@ -71,22 +71,22 @@ function are_pending(h: Header): bool {
 
 function audit_header(): bool {
   const h = header();
-  if (!are_settings(h)) return broken(PART_HEADER, 0, h.nr_cpus);
-  if (!are_places(h)) return broken(PART_HEADER, 1, h.image_lo_va);
-  return are_pending(h) || broken(PART_HEADER, 2, h.work_id);
+  if (!are_settings(h)) return broken(PART_HEADER, 0);
+  if (!are_places(h)) return broken(PART_HEADER, 1);
+  return are_pending(h) || broken(PART_HEADER, 2);
 }
 
 /** Owners exist; a free frame is all zero, as whoever takes it expects. */
 function audit_frames(): bool {
-  if (header().frame_hint > first_free()) return broken(PART_FRAMES, 0, header().frame_hint);
+  if (header().frame_hint > first_free()) return broken(PART_FRAMES, 0);
   const end = (used_end() - FRAMES_OFF) >> PAGE_SHIFT;
   for (let i: usize = 0; i < end; i++) {
     const owner = load<u8>(OWNERS_OFF + i);
-    if (owner > OWNER_CURRENT) return broken(PART_FRAMES, <u32>i, owner);
+    if (owner > OWNER_CURRENT) return broken(PART_FRAMES, <u32>i);
     if (owner != OWNER_FREE) continue;
     const off = FRAMES_OFF + (i << PAGE_SHIFT);
     for (let at = off; at < off + PAGE_SIZE; at += 8) {
-      if (load<u64>(at) != 0) return broken(PART_FRAMES, <u32>i, load<u64>(at));
+      if (load<u64>(at) != 0) return broken(PART_FRAMES, <u32>i);
     }
   }
   return end <= NR_FRAMES;
@@ -108,7 +108,7 @@ function audit_entries(): bool {
   if (h.entries == ENTRIES_MACHINE && peek_off(ENTRIES_VA) != 0) {
     if (are_pages(<u64>peek_off(data_va), 2, OWNER_CURRENT, -1, data_va)) return true;
   }
-  return broken(PART_ENTRIES, 0, h.entries);
+  return broken(PART_ENTRIES, 0);
 }
 
 /** What the host has left in staging is not of this machine, but its frames are. */
@@ -116,7 +116,7 @@ function audit_staging(): bool {
   const h = header();
   if (h.staging_frames == 0) return true;
   const claimed = claim_record(h.staging_off, h.staging_frames, OWNER_STAGING);
-  return claimed || broken(PART_FRAMES, 0, h.staging_off);
+  return claimed || broken(PART_FRAMES, 0);
 }
 
 /** False: the refusal says what cannot be. What the layers above keep they audit themselves,
@@ -128,5 +128,5 @@ export function audit_machine(): bool {
   enter_domain(-1, false);
   if (!audit_domains() || !audit_cpus() || !audit_entries()) return false;
   if (!audit_image() || !audit_staging()) return false;
-  return audit_tasklets(TASKLET_LIVEPATCH) || broken(PART_TASKLETS, 0, header().nr_tasklets);
+  return audit_tasklets(TASKLET_LIVEPATCH) || broken(PART_TASKLETS, 0);
 }

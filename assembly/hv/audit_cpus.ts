@@ -30,7 +30,7 @@ function audit_domain(id: i32): bool {
 
 export function audit_domains(): bool {
   for (let id: i32 = 0; id < <i32>NR_DOMAINS; id++) {
-    if (!audit_domain(id)) return broken(PART_DOMAINS, id, domain_at(id).present);
+    if (!audit_domain(id)) return broken(PART_DOMAINS, id);
   }
   return true;
 }
@@ -100,13 +100,13 @@ export function audit_cpus(): bool {
   let under_way: u32 = 0;
   for (let id: u32 = 0; id < h.nr_cpus; id++) {
     const cpu = cpu_at(id);
-    if (!has_stack(cpu)) return broken(PART_STACKS, id, cpu.stack_top_va);
-    if (!is_cpu(cpu, id)) return broken(PART_CPUS, id, cpu.rip);
+    if (!has_stack(cpu)) return broken(PART_STACKS, id);
+    if (!is_cpu(cpu, id)) return broken(PART_CPUS, id);
     if (cpu.live != 0) live++;
     if (is_under_way(cpu)) under_way++;
   }
   // A machine has guests, or none; a CPU that is gone has no guest.
-  if (h.live_cpus != 0 && h.live_cpus != h.nr_cpus) return broken(PART_CPUS, 0, h.live_cpus);
-  if (h.live_cpus == 0 && live != 0) return broken(PART_CPUS, 0, live);
-  return under_way == h.begun || broken(PART_CPUS, 0, h.begun);
+  if (h.live_cpus != 0 && h.live_cpus != h.nr_cpus) return broken(PART_CPUS, 0);
+  if (h.live_cpus == 0 && live != 0) return broken(PART_CPUS, 0);
+  return under_way == h.begun || broken(PART_CPUS, 0);
 }

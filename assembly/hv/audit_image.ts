@@ -32,20 +32,20 @@ function is_symbol(s: Symbol, i: u32): bool {
 function audit_symbols(): bool {
   const h = header();
   const count = h.symbols_count;
-  if (count > SYMBOLS_MAX) return broken(PART_SYMBOLS, 0, count);
+  if (count > SYMBOLS_MAX) return broken(PART_SYMBOLS, 0);
   if (!is_table(h.strings_off, h.strings_frames, h.strings_size, 1)) {
-    return broken(PART_SYMBOLS, 0, h.strings_off);
+    return broken(PART_SYMBOLS, 0);
   }
   if (count == 0) return true;
   // The last byte ends every string, whatever its place.
   if (h.strings_size == 0 || load<u8>(<usize>h.strings_off + h.strings_size - 1) != 0) {
-    return broken(PART_SYMBOLS, 0, h.strings_size);
+    return broken(PART_SYMBOLS, 0);
   }
   if (!is_table(h.symbols_off, h.symbols_frames, count, SYMBOL_STRIDE)) {
-    return broken(PART_SYMBOLS, 0, h.symbols_off);
+    return broken(PART_SYMBOLS, 0);
   }
   for (let i: u32 = 0; i < count; i++) {
-    if (!is_symbol(symbol(i), i)) return broken(PART_SYMBOLS, i, symbol(i).va);
+    if (!is_symbol(symbol(i), i)) return broken(PART_SYMBOLS, i);
   }
   return true;
 }
@@ -54,21 +54,21 @@ function audit_symbols(): bool {
 function audit_names(): bool {
   const h = header();
   const shift = h.names_shift;
-  if (shift < 8 || shift > 28) return broken(PART_NAMES, 0, shift);
+  if (shift < 8 || shift > 28) return broken(PART_NAMES, 0);
   const bytes = <u64>names_entries(shift) + ((<u64>h.symbols_count) << 3);
-  if (!is_table(h.names_off, h.names_frames, bytes, 1)) return broken(PART_NAMES, 0, h.names_off);
+  if (!is_table(h.names_off, h.names_frames, bytes, 1)) return broken(PART_NAMES, 0);
   const base = <usize>h.names_off;
   const buckets: u32 = (<u32>1) << (32 - shift);
   let before: u32 = 0;
   for (let i: u32 = 0; i <= buckets; i++) {
     const first = load<u32>(base + ((<usize>i) << 2));
-    if (first < before || first > h.symbols_count) return broken(PART_NAMES, i, first);
+    if (first < before || first > h.symbols_count) return broken(PART_NAMES, i);
     before = first;
   }
   const entries = base + names_entries(shift);
   for (let i: u32 = 0; i < h.symbols_count; i++) {
     const index = load<u32>(entries + ((<usize>i) << 3), 4);
-    if (index >= h.symbols_count) return broken(PART_NAMES, i, index);
+    if (index >= h.symbols_count) return broken(PART_NAMES, i);
   }
   return true;
 }
@@ -77,13 +77,13 @@ function audit_regions(): bool {
   const h = header();
   const count = h.regions_count;
   if (!is_table(h.regions_off, h.regions_frames, count, REGION_SIZE)) {
-    return broken(PART_REGIONS, 0, h.regions_off);
+    return broken(PART_REGIONS, 0);
   }
   for (let i: u32 = 0; i < count; i++) {
     const region = region_at(i);
     const last_end: u64 = i == 0 ? 0 : region_at(i - 1).end_va;
     if (region.kind > <u32>REGION_INIT || region.va < last_end || region.end_va < region.va) {
-      return broken(PART_REGIONS, i, region.va);
+      return broken(PART_REGIONS, i);
     }
   }
   return true;
@@ -93,7 +93,7 @@ function audit_sites(): bool {
   const count = site_count();
   if (count == 0) return true;
   const frames = pages_for(<u64>count * SITE_STRIDE);
-  return claim_record(sites_off(), frames, OWNER_IMAGE) || broken(PART_SITES, 0, sites_off());
+  return claim_record(sites_off(), frames, OWNER_IMAGE) || broken(PART_SITES, 0);
 }
 
 export function audit_image(): bool {

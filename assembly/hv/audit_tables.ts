@@ -29,14 +29,14 @@ function audit_table(off: u64, level: u32, va: u64, space: i32): bool {
     const next = entry & ~FLAGS;
     if (level == 0) {
       if (are_perms(entry & FLAGS) && claim_page(next, space, at)) continue;
-      return broken(PART_PAGE_TABLES, <u32>(space + 1), entry);
+      return broken(PART_PAGE_TABLES, <u32>(space + 1));
     }
     if (level == 3) {
       if (i >= SLOTS / 2) at |= SIGN;
-      if (i >= SLOTS / 2 != space < 0) return broken(PART_PAGE_TABLES, <u32>(space + 1), at);
+      if (i >= SLOTS / 2 != space < 0) return broken(PART_PAGE_TABLES, <u32>(space + 1));
     }
     if ((entry & FLAGS) != PERM_R || !claim_record(next, 1, OWNER_PAGETABLE)) {
-      return broken(PART_PAGE_TABLES, <u32>(space + 1), entry);
+      return broken(PART_PAGE_TABLES, <u32>(space + 1));
     }
     if (!audit_table(next, level - 1, at, space)) return false;
   }
@@ -46,7 +46,7 @@ function audit_table(off: u64, level: u32, va: u64, space: i32): bool {
 /** The tables from `root` on, of the hypervisor (`space` -1) or a domain. */
 export function audit_root(root: u64, space: i32): bool {
   if (!claim_record(root, 1, OWNER_PAGETABLE)) {
-    return broken(PART_PAGE_TABLES, <u32>(space + 1), root);
+    return broken(PART_PAGE_TABLES, <u32>(space + 1));
   }
   return audit_table(root, 3, 0, space);
 }

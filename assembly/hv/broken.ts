@@ -4,10 +4,9 @@ import { EBADMSG } from "../abi";
 import { PLACE_MACHINE, REASON_MACHINE_FILE_CORRUPT } from "../reasons";
 import { refusal, refuse_at } from "./refusal";
 
-/** Always false. `part`: PART_*; `index`: which of them; `value`: what was found. */
-export function broken(part: u32, index: u32, value: u64): bool {
+/** Always false. `part`: PART_*; `index`: which of them. */
+export function broken(part: u32, index: u32): bool {
   refuse_at(EBADMSG, REASON_MACHINE_FILE_CORRUPT, PLACE_MACHINE, part);
   refusal().index2 = index;
-  refusal().value = value;
   return false;
 }

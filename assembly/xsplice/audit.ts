@@ -155,21 +155,21 @@ function audit_list(): bool {
     count++;
   }
   const sound = count == header().payload_count && is_list(first, last, count, PAYLOAD_LISTED);
-  return sound || broken(PART_PAYLOAD_LIST, 0, header().payload_count);
+  return sound || broken(PART_PAYLOAD_LIST, 0);
 }
 
 function audit_payload(p: Payload, slot: u32): bool {
   if (p.used == PAYLOAD_FREE) {
     const off = PAYLOADS_OFF + PAYLOAD_SIZE * <usize>slot;
-    return is_zero(off, PAYLOAD_SIZE) || broken(PART_PAYLOADS, slot, 0);
+    return is_zero(off, PAYLOAD_SIZE) || broken(PART_PAYLOADS, slot);
   }
   const today = p.used == LISTED_TODAY;
   if (p.slot != slot || (!today && p.used != PAYLOAD_LISTED)) {
-    return broken(PART_PAYLOADS, slot, p.used);
+    return broken(PART_PAYLOADS, slot);
   }
-  if (p.format != (today ? FORMAT_TODAY : FORMAT_RFC)) return broken(PART_PAYLOADS, slot, p.format);
+  if (p.format != (today ? FORMAT_TODAY : FORMAT_RFC)) return broken(PART_PAYLOADS, slot);
   const sound = today ? is_sound_today(p) : is_sound(p);
-  if (!sound) return broken(PART_PAYLOADS, slot, <u64>p.status);
+  if (!sound) return broken(PART_PAYLOADS, slot);
   return today || audit_splices(p);
 }
 
@@ -178,25 +178,25 @@ function audit_work(): bool {
   const h = header();
   const slot = h.work_data;
   if (h.work_id == WORK_XSPLICE && payload_at(slot).used != PAYLOAD_LISTED) {
-    return broken(PART_WORK, slot, h.work_id);
+    return broken(PART_WORK, slot);
   }
   if (h.work_id == WORK_LIVEPATCH && pending_slot() != slot + 1) {
-    return broken(PART_WORK, slot, h.work_id);
+    return broken(PART_WORK, slot);
   }
   for (let i: u32 = 0; i < NR_PAYLOADS; i++) {
     const used = payload_at(i).used;
     const wrong =
       (used != PAYLOAD_LISTED && is_scheduled(TASKLET_XSPLICE, i)) ||
       (used != LISTED_TODAY && is_scheduled(TASKLET_LIVEPATCH, i));
-    if (wrong) return broken(PART_WORK, i, used);
+    if (wrong) return broken(PART_WORK, i);
   }
   return true;
 }
 
 /** After audit_machine(), with its claims. False: the refusal says what cannot be. */
 export function audit_payloads(): bool {
-  if (!audit_keystore()) return broken(PART_KEYS, 0, 0);
-  if (!audit_questions()) return broken(PART_QUESTIONS, 0, 0);
+  if (!audit_keystore()) return broken(PART_KEYS, 0);
+  if (!audit_questions()) return broken(PART_QUESTIONS, 0);
   if (!audit_list() || !audit_today()) return false;
   for (let slot: u32 = 0; slot < NR_PAYLOADS; slot++) {
     if (!audit_payload(payload_at(slot), slot)) return false;

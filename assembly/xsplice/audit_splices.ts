@@ -98,12 +98,12 @@ export function audit_splices(p: Payload): bool {
   const claimed =
     has_record(p.splices_off, p.splices_pages) && has_record(p.prepared_off, p.prepared_pages);
   if (!claimed || bytes > (<u64>p.splices_pages) << PAGE_SHIFT || !has_islands(p)) {
-    return broken(PART_SPLICES, p.slot, p.splices_count);
+    return broken(PART_SPLICES, p.slot);
   }
   for (let i: u32 = 0; i < p.splices_count; i++) {
     const s = splice_at(p, i);
     const sorted = i == 0 || s.va >= splice_at(p, i - 1).va;
-    if (!sorted || !is_place(s) || !has_content(p, s)) return broken(PART_SPLICES, p.slot, s.va);
+    if (!sorted || !is_place(s) || !has_content(p, s)) return broken(PART_SPLICES, p.slot);
   }
-  return is_ready(p) || broken(PART_SPLICES, p.slot, p.prepared_off);
+  return is_ready(p) || broken(PART_SPLICES, p.slot);
 }

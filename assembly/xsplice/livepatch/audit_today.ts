@@ -74,18 +74,18 @@ export function is_sound_today(p: Payload): bool {
 /** The list, and the one action that may be under way. */
 export function audit_today(): bool {
   if (!is_list(first_slot(), last_slot(), payloads_count(), LISTED_TODAY)) {
-    return broken(PART_PAYLOAD_LIST, 1, payloads_count());
+    return broken(PART_PAYLOAD_LIST, 1);
   }
   for (let slot: u32 = 0, n: u32 = 0; slot < NR_PAYLOADS; slot++) {
     if (payload_at(slot).used == LISTED_TODAY && ++n > payloads_count()) {
-      return broken(PART_PAYLOAD_LIST, 1, n);
+      return broken(PART_PAYLOAD_LIST, 1);
     }
   }
-  if (pending_slot() > NR_PAYLOADS) return broken(PART_WORK, 0, pending_slot());
+  if (pending_slot() > NR_PAYLOADS) return broken(PART_WORK, 0);
   const p = pending_action();
   if (!is_payload(p)) return true;
   const h = header();
   const asked = is_scheduled(TASKLET_LIVEPATCH, p.slot);
   const there = h.work_id == WORK_LIVEPATCH && h.work_data == p.slot;
-  return (p.used == LISTED_TODAY && asked != there) || broken(PART_WORK, p.slot, p.used);
+  return (p.used == LISTED_TODAY && asked != there) || broken(PART_WORK, p.slot);
 }
