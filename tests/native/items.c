@@ -222,7 +222,8 @@ void choose(struct maker *m)
 {
     uint32_t kind = draw(m, 1000);
     int deep = m->depth > 4;
-    if (kind < 130 && !deep) branching(m, skip_items);
+    if (m->straight) plain(m);
+    else if (kind < 130 && !deep) branching(m, skip_items);
     else if (kind < 170 && m->depth < 4) branching(m, loop);
     else if (kind < 195 && !deep) branching(m, call);
     else if (kind < 220 && !deep) branching(m, skip_always);

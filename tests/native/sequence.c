@@ -44,7 +44,8 @@ void make_sequence(uint32_t seed, const uint32_t *without, void (*tell)(uint32_t
     memcpy(m.value, state.regs, sizeof m.value);
     for (int i = 0; i < 4; i++) m.hot[i] = 0x20 + draw(&m, 0x1f00);
     if (one_in(&m, 3)) m.hot[0] = 0xff8 + draw(&m, 8);
-    items(&m, one_in(&m, 40) ? 120 : 2 + draw(&m, 39));
+    m.straight = one_in(&m, 60);
+    items(&m, m.straight ? 150 : one_in(&m, 40) ? 120 : 2 + draw(&m, 39));
     begin(&m);                                                    /* the int3 behind it */
     if (out->at + out->len > (int)SEQUENCE_SIZE) out->len = (uint16_t)(SEQUENCE_SIZE - out->at);
 }

@@ -34,6 +34,7 @@ struct maker {
     uint32_t known, reserved;       /* one bit a register; reserved ones are not written */
     uint16_t undefined;             /* flags */
     uint16_t depth;
+    int straight;                   /* nothing but single instructions: more than a block holds */
     uint32_t stream, draws, children;
     uint32_t hot[4];                /* addresses that are used again and again */
 };
