@@ -93,7 +93,7 @@ test("decoded code that is kept is never older than memory", (t) => {
       assert.equal(forgets.run(quantum), stop, `seed ${SEED}: ${sequence.seed}`);
       if (stop !== STOP_BUDGET) break;
       if (draw(3) === 0) change(sequence);
-      if (draw(200) === 0 && remaps < Number(process.env.REMAPS ?? 1000)) {
+      if (draw(100) === 0 && remaps < 60) {
         const page = draw(2);
         both((subject) => subject.remap(page, code));
         remaps++;

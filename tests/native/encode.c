@@ -222,13 +222,39 @@ static int touches_reserved(const struct maker *m, int rex, int reg)
     return !rex && reg >= 4 && reg < 8 && m->reserved >> (reg - 4) & 1;
 }
 
+/* VEX instead of REX, escape and mandatory prefix: R, X and B of `rex`, inverted; one operand more. */
+static void put_vex(struct code *c, const struct template *t, int rex, int third)
+{
+    int pp = t->prefix == 0x66 ? 1 : t->prefix == 0xf3 ? 2 : t->prefix == 0xf2 ? 3 : 0;
+    add(c, 0xc4, 1);
+    add(c, (uint32_t)((~rex & 7) << 5 | t->map), 1);
+    add(c, (uint32_t)((rex & 8) << 4 | (~third & 15) << 3 | pp), 1);
+}
+
+static void put_rex(struct maker *m, struct code *c, const struct template *t, int rex)
+{
+    if (rex || one_in(m, 12)) add(c, (uint32_t)(0x40 | rex), 1);
+    if (t->map) add(c, 0x0f, 1);
+    if (t->map == 2) add(c, 0x38, 1);
+}
+
+/* Prefixes that change nothing: REX in front of others, a size that REX.W overrules, REP without a string. */
+static void idle_prefixes(struct maker *m, struct code *head, const struct template *t, int width)
+{
+    if (t->map || t->prefix || t->opcode == 0x90 || t->flags & (XMM | VEX | DEFAULT64)) return;
+    if (one_in(m, 150)) add(head, 0x40 | draw(m, 16), 1), add(head, 0x2e, 1);
+    if (width == 3 && one_in(m, 60)) add(head, 0x66, 1);
+    if (one_in(m, 80)) add(head, 0xf2 | draw(m, 2), 1);
+}
+
 static void prefixes(struct maker *m, struct code *head, const struct template *t, int width, int addr32, int seg)
 {
+    idle_prefixes(m, head, t, width);
     if (width == 1 && !(t->flags & XMM)) add(head, 0x66, 1);
     if (addr32) add(head, 0x67, 1);
     if (one_in(m, 60)) add(head, (const uint8_t[]){ 0x26, 0x2e, 0x36, 0x3e }[draw(m, 4)], 1);
     if (seg) add(head, seg == 1 ? 0x64 : 0x65, 1);
-    if (t->prefix) add(head, (uint32_t)t->prefix, 1);
+    if (t->prefix && !(t->flags & VEX)) add(head, (uint32_t)t->prefix, 1);
 }
 
 int encode(struct maker *m, const struct template *t, struct wish wish)
@@ -237,6 +263,7 @@ int encode(struct maker *m, const struct template *t, struct wish wish)
     int width = choose_width(m, t, wish.width), bytes = immediate_bytes(t, width);
     int reg = t->digit >= 0 ? t->digit : wish.reg >= 0 ? wish.reg : written(m);
     int rm = wish.rm >= 0 ? wish.rm : one_in(m, 2) ? written(m) : (int)draw(m, 16);
+    int third = t->flags & VEX && t->map != 3 ? written(m) : 0;
     int plain = (t->flags & (NO_MODRM | IN_OPCODE)) != 0, addr32 = 0, seg = 0, is_reg = 1;
     int64_t imm = wish.imm != FREE ? wish.imm : immediate(m, t, width);
     int opcode = t->opcode - (width == 0 && (t->widths & ~W8) && !(t->flags & (SOURCE8 | SOURCE16)));
@@ -266,9 +293,8 @@ int encode(struct maker *m, const struct template *t, struct wish wish)
     prefixes(m, &head, t, width, addr32, seg);
     if (width == 3 && !(t->flags & DEFAULT64)) body.rex |= 8;
     if (width == 0 && (touches_reserved(m, body.rex, reg) || touches_reserved(m, body.rex, rm))) body.rex |= 0x40;
-    if (body.rex || one_in(m, 12)) add(&head, (uint32_t)(0x40 | body.rex), 1);
-    if (t->map) add(&head, 0x0f, 1);
-    if (t->map == 2) add(&head, 0x38, 1);
+    if (t->flags & VEX) put_vex(&head, t, body.rex, third);
+    else put_rex(m, &head, t, body.rex);
     add(&head, (uint32_t)opcode, 1);
     if (head.len + body.len + bytes > 15) return 0;
     if (flags_read(t) & m->undefined) define_flags(m);
@@ -284,6 +310,7 @@ int encode(struct maker *m, const struct template *t, struct wish wish)
     int64_t count = t->imm == IMM8 ? imm & 0xff : t->opcode == 0xd1 && !t->map ? 1 : -1;
     m->undefined = undefined_after(t, m->undefined, 8 << width, count);
     observe(m, t, width, reg, rm, is_reg, imm);
+    if (t->flags & VEX) forget(m, third);
     return 1;
 }
 

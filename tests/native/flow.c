@@ -21,6 +21,8 @@ void branching(struct maker *m, int (*make)(struct maker *, int near))
 int branch(struct maker *m, int opcode, int near)
 {
     begin(m);
+    if (opcode >= 0xe0 && opcode < 0xe4 && one_in(m, 8)) put(m, 0x67, 1);       /* counts in ECX */
+    else if ((opcode < 0xe0 || opcode > 0xe3) && one_in(m, 40)) put(m, one_in(m, 2) ? 0xf2 : 0x2e, 1);
     if (!near || (opcode >= 0xe0 && opcode < 0xe8)) put(m, (uint64_t)opcode, 1);
     else if (opcode == 0xeb) put(m, 0xe9, 1);
     else if (opcode == 0xe8) put(m, 0xe8, 1);
@@ -90,7 +92,7 @@ int skip_items(struct maker *m, int near)
     return land(m, hole, here(m));
 }
 
-static void address_of_hole(struct maker *m, int reg, int *at)
+void address_of_hole(struct maker *m, int reg, int *at)
 {
     begin(m);
     put(m, (uint64_t)(0x48 | (reg >> 3) << 2), 1), put(m, 0x8d, 1), put(m, (uint64_t)(5 | (reg & 7) << 3), 1);
@@ -216,7 +218,7 @@ static void function_body(struct maker *m)
     else items(m, 1 + draw(m, 4));
     all_defined(m);
     if (one_in(m, 6)) raw(m, "c2 08 00");
-    else raw(m, one_in(m, 8) ? "f3 c3" : "c3");
+    else raw(m, one_in(m, 8) ? "f3 c3" : one_in(m, 8) ? "f2 c3" : "c3");
 }
 
 /* A function in the way, called from behind it, or from in front of it. */

@@ -83,7 +83,7 @@ static void and_top(struct maker *m, uint32_t mask, int narrow)
     m->undefined = AF;
 }
 
-#define FLAGS_TO_POP 0x204ed5u      /* not TF and AC, which would meet the harness */
+#define FLAGS_TO_POP 0x204ed5u      /* not AC, which would meet the harness; TF but seldom */
 
 /* Flags to where they are seen: undefined ones are masked behind it, if that can be reached. */
 static void prepare_flags(struct maker *m)
@@ -98,7 +98,7 @@ static void flags_by_stack(struct maker *m)
     uint64_t rsp = m->value[RSP];
     if (way == 0) {                                               /* out of an immediate */
         begin(m);
-        put(m, 0x68, 1), put(m, draw32(m) & FLAGS_TO_POP & (one_in(m, 8) ? ~0u : ~0x400u), 4);
+        put(m, 0x68, 1), put(m, (draw32(m) & FLAGS_TO_POP & (one_in(m, 8) ? ~0u : ~0x400u)) | (one_in(m, 16) ? FLAG_TF : 0), 4);
         raw(m, "9d");
         m->undefined = 0;
         return;
@@ -131,11 +131,12 @@ static void flags_by_stack(struct maker *m)
 void frame(struct maker *m)
 {
     if (m->reserved & 0x30) return;
-    uint32_t size = draw(m, 60), by_enter = draw(m, 2);
+    uint32_t size = draw(m, 60), by_enter = draw(m, 2), levels = one_in(m, 3) ? draw(m, 5) : 0;
+    if (by_enter && levels) point(m, RBP, DATA_VA + 0x40 + draw(m, 0x1f00));
     if (by_enter) {
         begin(m);
         m->out->insn[m->out->count - 1].partial = 1;
-        put(m, 0xc8, 1), put(m, size, 2), put(m, 0, 1);
+        put(m, 0xc8, 1), put(m, size, 2), put(m, levels, 1);
     } else {
         raw(m, "55");
         raw(m, "48 89 e5");
@@ -145,7 +146,7 @@ void frame(struct maker *m)
     }
     uint64_t rsp = m->value[RSP] - 8;
     int known = m->known >> RSP & 1;
-    m->value[RBP] = rsp, m->value[RSP] = rsp - size;
+    m->value[RBP] = rsp, m->value[RSP] = rsp - size - (by_enter ? 8 * levels : 0);
     if (known) m->known |= 1u << RBP;
     else forget(m, RBP);
     m->reserved |= 1u << RBP;
@@ -163,6 +164,38 @@ static void move_stack(struct maker *m)
     static const uint32_t edges[] = { 0, 0x1000, 0x1000, 0x2000, 0x3000 };
     if (one_in(m, 3)) point(m, RSP, DATA_VA + edges[draw(m, 5)] + draw(m, 24) - 8);
     else point(m, RSP, DATA_VA + 0x400 + draw(m, 0x1800));
+}
+
+static void push_immediate(struct maker *m, uint32_t value)
+{
+    begin(m);
+    put(m, 0x68, 1), put(m, value, 4);
+}
+
+/* IRETQ or a far return within the ring, to what follows. */
+static int far_return(struct maker *m, int near)
+{
+    int hole, reg = free_register(m), by_iret = (int)draw(m, 2);
+    (void)near;
+    all_defined(m);
+    if (by_iret) {
+        begin(m);
+        put(m, (uint64_t)(0x48 | reg >> 3), 1), put(m, 0x89, 1), put(m, (uint64_t)(0xe0 | (reg & 7)), 1);
+        push_immediate(m, draw(m, 16) ? 0x2b : 0x33);
+        begin(m);
+        if (reg > 7) put(m, 0x41, 1);
+        put(m, (uint64_t)(0x50 | (reg & 7)), 1);
+        push_immediate(m, (draw32(m) & FLAGS_TO_POP & ~0x400u) | (one_in(m, 16) ? FLAG_TF : 0));
+    }
+    push_immediate(m, draw(m, 20) ? 0x33 : draw(m, 2) ? 0x2b : 0);
+    address_of_hole(m, reg, &hole);
+    begin(m);
+    if (reg > 7) put(m, 0x41, 1);
+    put(m, (uint64_t)(0x50 | (reg & 7)), 1);
+    raw(m, by_iret ? "48 cf" : "48 cb");
+    m->undefined = 0;
+    for (uint32_t n = draw(m, 6); n--; ) put(m, draw(m, 256), 1);
+    return land(m, hole, m->out->len);
 }
 
 /* The same bytes twice: as an immediate, and from the second round on as instructions. */
@@ -199,10 +232,24 @@ static void translate(struct maker *m)
     forget(m, RAX);
 }
 
+/* MOV between the accumulator and an address of its own. */
+static void absolute(struct maker *m)
+{
+    int width = (int)draw(m, 4), to_memory = (int)draw(m, 2), addr32 = one_in(m, 4);
+    if (m->reserved & 1) return;
+    begin(m);
+    if (width == 1) put(m, 0x66, 1);
+    if (addr32) put(m, 0x67, 1);
+    if (width == 3) put(m, 0x48, 1);
+    put(m, 0xa0 | (uint64_t)to_memory << 1 | (width != 0), 1);
+    put(m, operand_va(m, 0, 1 << width), addr32 ? 4 : 8);
+    if (!to_memory) forget(m, RAX);
+}
+
 static void ending(struct maker *m)
 {
-    static const char *const all[] = { "0f 0b", "f4", "fa", "cc", "ec", "0f 30" };
-    raw(m, all[draw(m, 6)]);
+    static const char *const all[] = { "0f 0b", "f4", "fa", "cc", "ec", "0f 30", "6c", "f3 6f", "cd 05" };
+    raw(m, all[draw(m, 9)]);
 }
 
 /* The pointer's page is a new one. */
@@ -234,7 +281,9 @@ void choose(struct maker *m)
     else if (kind < 353) move_stack(m);
     else if (kind < 357 && m->depth < 3) branching(m, hidden);
     else if (kind < 362) translate(m);
-    else if (kind < 363) ending(m);
-    else if (kind < 410) pointer(m);
+    else if (kind < 371) branching(m, far_return);
+    else if (kind < 372) ending(m);
+    else if (kind < 382) absolute(m);
+    else if (kind < 425) pointer(m);
     else plain(m);
 }

@@ -74,6 +74,7 @@ int loop(struct maker *m, int near);
 int call(struct maker *m, int near);
 int branch(struct maker *m, int opcode, int near);      /* returns the hole of its target */
 int land(struct maker *m, int hole, int to);
+void address_of_hole(struct maker *m, int reg, int *hole);    /* LEA of a place to come */
 int count_down(struct maker *m, int counter);           /* returns the opcode of the branch back */
 void all_defined(struct maker *m);
 

@@ -2,7 +2,16 @@
 // processor's result. The code cache stays as earlier sequences left it: code is changed the way
 // the machine changes it.
 
-import { Interpreter, PERM_R, PERM_W, PERM_X, RFLAGS, RIP } from "../support/interpreter.js";
+import {
+  Interpreter,
+  PERM_R,
+  PERM_W,
+  PERM_X,
+  RFLAGS,
+  RIP,
+  SEGMENTS,
+} from "../support/interpreter.js";
+import { loadDescriptors, USER_CS, USER_SS } from "./linux.js";
 import { FS_BASE, GS_BASE, SEQUENCE_SIZE, SEQUENCE_VA, type Sequence } from "./sequences.js";
 import { DATA_SIZE, DATA_VA, FLAG_MASK, READONLY_SIZE, VECTOR_BP } from "./vectors.js";
 
@@ -13,6 +22,7 @@ const MOST = 1_000_000n;
 const FS_REGISTER = 18;
 const GS_REGISTER = 19;
 const NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
+const [, CS, SS] = SEGMENTS;
 const INT3 = new Uint8Array(SEQUENCE_SIZE).fill(0xcc);
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
@@ -34,6 +44,7 @@ export class SequenceBench {
     this.constants = machine.map(DATA_VA + BigInt(DATA_SIZE), READONLY_SIZE >> 12, PERM_R);
     machine.map(SEQUENCE_VA, SEQUENCE_SIZE >> 12, PERM_R | PERM_X);
     machine.write(SEQUENCE_VA, INT3);
+    loadDescriptors(machine);
   }
 
   /** Puts the code in place of what was there. */
@@ -52,6 +63,8 @@ export class SequenceBench {
     for (const [i, value] of before.xmm.entries()) machine.setXmm(i >> 1, i & 1, value);
     machine.set(RIP, before.rip);
     machine.set(RFLAGS, BigInt(before.flags | 0x202));
+    machine.setField(CS, USER_CS);
+    machine.setField(SS, USER_SS);
     machine.set(FS_REGISTER, FS_BASE);
     machine.set(GS_REGISTER, GS_BASE);
   }

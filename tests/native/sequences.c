@@ -28,10 +28,10 @@ static int32_t defined_at(const struct sequence *s, const struct outcome *out)
     return FLAG_MASK;
 }
 
-/* Not what is in the kernel's hands: its own pages, alignment checks, single steps, endless loops. */
+/* Not what is in the kernel's hands: its own pages, alignment checks, endless loops. */
 static int is_ours(const struct sequence *s, const struct outcome *out)
 {
-    if (out->trap == TRAP_NONE || out->trap == 1 || out->trap == 17 || defined_at(s, out) < 0) return 0;
+    if (out->trap == TRAP_NONE || out->trap == 17 || defined_at(s, out) < 0) return 0;
     return out->trap != 14 || out->fault_va < 1ull << 47;
 }
 

@@ -22,6 +22,7 @@ import {
   SEGMENTS,
 } from "../support/interpreter.js";
 import { filesBelow, inRoot } from "../support/root.js";
+import { loadDescriptors, USER_CS, USER_SS } from "./linux.js";
 import {
   CODE_VA,
   DATA_SIZE,
@@ -44,19 +45,6 @@ const STEPS = 2000n;
 const NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
-/** Descriptors of Linux from selector 8 on: its own code and data, then what user code may have. */
-const GDT_VA = 0x30000000n;
-const GDT = [
-  0n,
-  0x00cf9b000000ffffn,
-  0x00af9b000000ffffn,
-  0x00cf93000000ffffn,
-  0x00cffb000000ffffn,
-  0x00cff3000000ffffn,
-  0x00affb000000ffffn,
-];
-const USER_CS = 0x33;
-const USER_SS = 0x2b;
 /** Where the six of OTHERS are kept. */
 const [ES, CS, SS, DS, , GS] = SEGMENTS;
 const PLACES = [DS, ES, GS, MXCSR, FCW, FSW];
@@ -68,11 +56,7 @@ class Bench {
   private readonly code = this.machine.map(CODE_VA, 1, PERM_R | PERM_X);
 
   constructor() {
-    const { machine } = this;
-    const off = machine.map(GDT_VA, 1, PERM_R | PERM_W);
-    for (const [i, descriptor] of GDT.entries())
-      machine.view.setBigUint64(off + 8 * i, descriptor, true);
-    machine.exports.load_gdt(GDT_VA, 8 * GDT.length - 1);
+    loadDescriptors(this.machine);
   }
 
   private prepare({ before, code, stepped }: Row): void {

@@ -5,7 +5,7 @@
 
 import { VECTOR_GP, VECTOR_UD } from "../../abi";
 import { Cpu } from "../cpu";
-import { copy_from_va, copy_to_va, translate_read, translate_write } from "../mem";
+import { copy_from_va, copy_to_va, is_canonical, translate_read, translate_write } from "../mem";
 import { PAGE_SIZE } from "../param";
 import { available, set_control } from "./fpu";
 import { Insn } from "./insn";
@@ -48,7 +48,8 @@ function area(): LegacyState {
 
 /** Is `mask` of the area at `va` aligned, and there to be read or written? */
 function check_area(va: u64, size: u64, mask: u64, writes: bool): bool {
-  if (misaligned(va, mask)) return false;
+  // FXSAVE and FXRSTOR look at the address first (AMD), which then says #GP or #SS.
+  if ((mask != 15 || is_canonical(va)) && misaligned(va, mask)) return false;
   const last = va + size - 1;
   const second = (last & ~(<u64>PAGE_SIZE - 1)) > va ? last & ~(<u64>PAGE_SIZE - 1) : va;
   if (writes) return translate_write(va) != 0 && translate_write(second) != 0;

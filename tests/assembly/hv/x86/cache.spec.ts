@@ -2,8 +2,10 @@
 
 import { PERM_R, PERM_X, STOP_BUDGET, STOP_FAULT, STOP_HALT } from "../../../../assembly/abi";
 import { cpu_at } from "../../../../assembly/hv/cpu";
+import { alloc_frames, OWNER_DOMAIN } from "../../../../assembly/hv/frames";
 import { header } from "../../../../assembly/hv/header";
-import { protect_pages, unmap_pages } from "../../../../assembly/hv/pages";
+import { set_context } from "../../../../assembly/hv/mem";
+import { map_pages, new_root, protect_pages, unmap_pages } from "../../../../assembly/hv/pages";
 import { hash_slot } from "../../../../assembly/hv/x86/cache";
 import { run_cpu } from "../../../../assembly/hv/x86/run";
 import { CODE_VA, cpu0, map, place, reset_cpus } from "../../support/code";
@@ -99,5 +101,26 @@ describe("code cache", () => {
     place(twin, "ff cb"); // dec %ebx
     expect(run_cpu(cpu0(), 40000)).toBe(STOP_BUDGET);
     expect(cpu0().rbx).toBe(0);
+  });
+
+  it("keeps the code of two domains at one address apart", () => {
+    const va: u64 = 0x400000;
+    const roots = [new_root(), new_root()];
+    const hypervisor = <usize>header().hv_root;
+    for (let d = 0; d < 2; d++) {
+      const off = alloc_frames(1, OWNER_DOMAIN);
+      expect(map_pages(roots[d], va, off, 1, PERM_R | PERM_X)).toBe(true);
+      set_context(hypervisor, roots[d], d, true);
+      place(va, d == 0 ? "ff c0 eb fc" : "ff c3 eb fc"); // 1: inc %eax (%ebx); jmp 1b
+    }
+    const cpu = cpu0();
+    cpu.user = 1;
+    for (let round: u64 = 1; round <= 6; round++) {
+      set_context(hypervisor, roots[<i32>(round & 1)], <i32>(round & 1), true);
+      cpu.rip = va;
+      expect(run_cpu(cpu, 100)).toBe(STOP_BUDGET);
+      expect(cpu.rax).toBe((round / 2) * 50);
+      expect(cpu.rbx).toBe(((round + 1) / 2) * 50);
+    }
   });
 });

@@ -8,6 +8,7 @@ import {
   VECTOR_MF,
   VECTOR_NM,
   VECTOR_PF,
+  VECTOR_SS,
   VECTOR_UD,
 } from "../../../../assembly/abi";
 import { translate_write } from "../../../../assembly/hv/mem";
@@ -113,6 +114,14 @@ describe("state of x87 and SSE", () => {
     for (let i: usize = 0; i < 256; i += 8) {
       assert(load<u64>(cpu.xmm_off + i) == 0x5a5a5a5a5a5a5a5a);
     }
+  });
+
+  it("an area out of line with an address that is none: which of both is said", () => {
+    cpu0().rbp = 0x1234567800000001;
+    expect(vector_of("0f ae 45 00")).toBe(VECTOR_SS); // fxsave (%rbp)
+    expect(vector_of("0f ae 4d 00")).toBe(VECTOR_SS); // fxrstor
+    expect(vector_of("0f ae 65 00")).toBe(VECTOR_GP); // xsave
+    expect(vector_of("0f 28 45 00")).toBe(VECTOR_GP); // movaps
   });
 
   it("a header or MXCSR that cannot be is refused before anything is loaded", () => {
