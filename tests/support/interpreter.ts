@@ -24,6 +24,7 @@ interface Exports {
   run(instructions: bigint): number;
   length(off: number, max: number, va: bigint): number;
   operation(): number;
+  is_executed(): number;
 }
 
 function compile(): Uint8Array {

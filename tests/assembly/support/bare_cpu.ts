@@ -11,6 +11,7 @@ import { map_pages, new_root } from "../../../assembly/hv/pages";
 import { flush_code } from "../../../assembly/hv/x86/cache";
 import { decode } from "../../../assembly/hv/x86/decode";
 import { Insn } from "../../../assembly/hv/x86/insn";
+import { Op } from "../../../assembly/hv/x86/ops";
 import { run_cpu } from "../../../assembly/hv/x86/run";
 import { reset_state, system_of } from "../../../assembly/hv/x86/state";
 
@@ -76,4 +77,8 @@ export function length(off: usize, max: u32, va: u64): u32 {
 /** Operation of the instruction that `length` decoded last. */
 export function operation(): u32 {
   return changetype<Insn>(IO_OFF + 0x8000).id;
+}
+/** Has it a meaning here, or does it only have a length? */
+export function is_executed(): bool {
+  return operation() != Op.Invalid && operation() != Op.Unsupported;
 }
