@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -16,6 +16,10 @@ const STACK_VA = 0xffff830000010000n;
 const SEEDS = [1n, 2n, 3n];
 const RAX = 0;
 
+/** Integer code for a newer processor: BMI1, BMI2, LZCNT, MOVBE. */
+const BMI = "-O2 -march=haswell -mgeneral-regs-only";
+const hasBmi = (): boolean => /^flags.*\bbmi2\b/m.test(readFileSync("/proc/cpuinfo", "utf8"));
+
 /** The hypervisor's way of compiling, and the compilers' own choice of instructions (SSE2 at
  *  -O3). */
 const LEVELS = [
@@ -26,6 +30,7 @@ const LEVELS = [
   "-O3",
   "-O2 -mgeneral-regs-only",
   "-O3 -fno-omit-frame-pointer",
+  BMI,
 ];
 const IMAGE =
   "-ffreestanding -fno-stack-protector -fno-pic -no-pie -mcmodel=kernel -mno-red-zone -nostdlib " +
@@ -71,6 +76,7 @@ for (const compiler of ["gcc", "clang"]) {
       const name = join(directory, `${compiler}${level.replaceAll(" ", "")}`);
       const image = host ? compile(compiler, `${name}.image`, `${level} ${IMAGE}`) : undefined;
       if (image === undefined) return t.skip(`no ${compiler} for x86-64`);
+      if (level === BMI && !hasBmi()) return t.skip("no processor with BMI2");
       const program = compile(compiler, name, `${level} -DHOSTED -fno-builtin`);
       const native = spawnSync(program ?? "", { encoding: "utf8" });
       assert.equal(native.status, 0);

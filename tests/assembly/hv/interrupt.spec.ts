@@ -3,7 +3,14 @@
 import { GATE_GUEST_ENTRY, GATE_RENDEZVOUS_TAIL, GUARD_NMI_MASK } from "../../../assembly/abi";
 import { CPU_HYPERVISOR, cpu_at } from "../../../assembly/hv/cpu";
 import { header } from "../../../assembly/hv/header";
-import { deliver, is_in_nmi, is_wanted, pend, pend_nmi } from "../../../assembly/hv/interrupt";
+import {
+  deliver,
+  enter_by_instruction,
+  is_in_nmi,
+  is_wanted,
+  pend,
+  pend_nmi,
+} from "../../../assembly/hv/interrupt";
 import { peek_off } from "../../../assembly/hv/mem";
 import { reset_engine } from "../support/engine_machine";
 
@@ -92,5 +99,21 @@ describe("interrupts", () => {
     deliver(cpu);
     expect<u32>(cpu.waiting).toBe(0);
     expect<u32>(cpu.interrupted).toBe(1);
+  });
+
+  it("asked for by an instruction: the image's entries, and no others", () => {
+    const cpu = cpu_at(1);
+    const rsp = cpu.rsp;
+    expect<bool>(enter_by_instruction(cpu, 0xfb)).toBe(true);
+    expect<u64>(cpu.rip).toBe(CALL);
+    expect<u64>(load<u64>(peek_off(cpu.rsp))).toBe(0xffff82d080101234);
+    expect<u64>(load<u64>(peek_off(cpu.rsp + 24))).toBe(rsp);
+    busy(IF);
+    expect<bool>(enter_by_instruction(cpu, 2)).toBe(true);
+    expect<u64>(cpu.rip).toBe(NMI);
+    expect<bool>(is_in_nmi(cpu)).toBe(false); // further ones are not masked
+    busy(IF);
+    expect<bool>(enter_by_instruction(cpu, 0x80)).toBe(false);
+    expect<u64>(cpu.rip).toBe(0xffff82d080101234);
   });
 });
