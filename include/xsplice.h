@@ -65,7 +65,7 @@
 #define XSPLICE_SECTION_DATA          0x00000004
 #define XSPLICE_SECTION_STRING        0x00000008
 /* How it is changed and checked. */
-#define XSPLICE_SECTION_TEXT_INLINE   0x00000200
+#define XSPLICE_SECTION_TEXT_INLINE   0x00000200 /* inline in text: the patch is INLINE_TEXT */
 #define XSPLICE_SECTION_MATCH_EXACT   0x00000400 /* old code: every byte, no relaxation */
 #define XSPLICE_SECTION_NO_STACKCHECK 0x00000800 /* may be on a CPU's stack */
 

@@ -231,6 +231,16 @@ function check_pair(p: Payload, reloc_off: usize, patch_off: usize, index: u32):
   return refuse_here(PLACE_XSPLICE_HOWTO, index, false, EINVAL, REASON_ENUM, h.howto);
 }
 
+/** R52: a section that says the change is to be inline in text describes such a change. */
+function check_inline(section_off: usize, patch_off: usize, index: u32): i32 {
+  const flags = changetype<XspliceSection>(section_off).flags;
+  if ((flags & XSPLICE_SECTION_TEXT_INLINE) == 0) return 0;
+  const in_text = (flags & XSPLICE_SECTION_TEXT) != 0;
+  const type = changetype<XsplicePatch>(patch_off).type;
+  if (in_text && type == XSPLICE_PATCH_INLINE_TEXT) return 0;
+  return refuse_here(PLACE_XSPLICE_SECTION, index, false, EINVAL, REASON_FLAG_RESERVED, flags);
+}
+
 /** Linear offset of an array of `count` elements. 0 and a refusal when it is not in the payload. */
 function array_off(p: Payload, va: u64, count: u32, size: u32, old: bool): usize {
   if (count == 0) return 1; // never followed
@@ -273,10 +283,12 @@ export function check_code(p: Payload, va: u64, old: bool): i32 {
   for (let i: u32 = 0; i < n; i++) {
     const patch_off = patches + <usize>i * XSPLICE_PATCH_SIZE;
     const reloc_off = relocs + <usize>i * <usize>XSPLICE_RELOC_SIZE;
-    let rc = check_section(p, sections + <usize>i * XSPLICE_SECTION_SIZE, i, old);
+    const section_off = sections + <usize>i * XSPLICE_SECTION_SIZE;
+    let rc = check_section(p, section_off, i, old);
     if (rc == 0) rc = check_patch(p, patch_off, i, old);
     if (rc == 0 && !old) rc = check_reloc(p, reloc_off, i);
     if (rc == 0 && !old) rc = check_pair(p, reloc_off, patch_off, i);
+    if (rc == 0 && !old) rc = check_inline(section_off, patch_off, i);
     if (rc != 0) return rc;
   }
   // K13's extension: relocs behind the paired ones fix fields inside inline patches (fixups.ts).

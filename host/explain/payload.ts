@@ -114,7 +114,7 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
         "or exclude each other.",
       hint:
         `${HEADER} A section needs exactly one of TEXT, RODATA and DATA; STRING may accompany ` +
-        "RODATA.",
+        "RODATA, and TEXT_INLINE a TEXT whose patch is INLINE_TEXT.",
     }),
   ],
   [

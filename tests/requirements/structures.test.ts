@@ -11,7 +11,6 @@ import { inRoot } from "../support/root.js";
 import { poke, sectionsOf, witness } from "./support.js";
 
 const { XSPLICE_SECTION_TEXT: TEXT, XSPLICE_SECTION_TEXT_INLINE: INLINE } = abi;
-const { XSPLICE_SECTION_MATCH_EXACT: EXACT, XSPLICE_SECTION_NO_STACKCHECK: NO_STACKCHECK } = abi;
 const { XSPLICE_SECTION_RODATA: RODATA, XSPLICE_SECTION_STRING: STRING } = abi;
 
 /** `mov $value,%eax; ret`, 16 bytes. */
@@ -153,53 +152,6 @@ describe("reloc", () => {
     }
     assert.equal(howtos.length, 6);
     assert.equal(new Set(howtos).size, 1);
-  });
-});
-
-describe("section", () => {
-  const code = hex("488d4701 c3 6690"); // account_tick and a padding that the image does not have
-  const place = trampoline("account_tick", 5);
-  const old = (flags: number) => [{ ...inline("account_tick", 5, 0, code), contentSize: 7, flags }];
-
-  test("R51: flags are OR-ed; each relaxes or tightens its own check", async () => {
-    const rows: [number, boolean][] = [
-      [TEXT, true],
-      [TEXT | INLINE, true],
-      [TEXT | NO_STACKCHECK, true],
-      [TEXT | INLINE | NO_STACKCHECK, true],
-      [TEXT | EXACT, false],
-      [TEXT | INLINE | EXACT | NO_STACKCHECK, false],
-    ];
-    for (const [flags, relaxed] of rows) {
-      const b = await Bench.boot();
-      const image = b.image();
-      await b.upload("p", { places: [{ ...place, flags: flags & ~EXACT }], old: old(flags) });
-      if (relaxed) await b.xc.checkAndWait("p");
-      else await refused(b.xc.checkAndWait("p"), abi.EILSEQ, "old-code");
-      assert.deepEqual(b.image(), image);
-    }
-  });
-
-  test("R52: TEXT_INLINE: the change is in the text itself, nothing leads anywhere", async () => {
-    const b = await Bench.boot();
-    await b.load("p", { places: [inline("check_even", 24, 0, hex("90909090"))] });
-    const [patch, ...more] = b.machine.map();
-    assert.deepEqual([patch?.kind, patch?.target, more], ["text", undefined, []]);
-    assert.equal(patch?.va, b.machine.symbols.resolve("check_even"));
-  });
-
-  test("R45: what was safe at CHECK is judged again at APPLY", async () => {
-    const b = await Bench.boot();
-    await b.upload("late", { name: "late", places: [trampoline("check_even", 24)] });
-    await b.xc.checkAndWait("late");
-    await b.load("early", { name: "early", places: [trampoline("check_even", 24, returns(7))] });
-    const image = b.image();
-    await refused(b.xc.applyAndWait("late"), abi.EEXIST, "already-patched");
-    assert.deepEqual(b.image(), image);
-    assert.equal(b.call("check_even", 9n), 7n);
-    await b.xc.revertAndWait("early");
-    await b.xc.applyAndWait("late");
-    assert.equal(b.call("check_even", 9n), 42n);
   });
 });
 

@@ -280,7 +280,7 @@ describe("struct xsplice_section", () => {
     for (let where: u32 = 0; where < 16; where++) {
       const fine = where == 1 || where == 2 || where == 4 || where == 8 || where == 10;
       begin();
-      b.table32(SECTION + 20, where | 0xe00);
+      b.table32(SECTION + 20, where | 0xc00);
       if (fine) good();
       else refused(EINVAL, REASON_ENUM, PLACE_XSPLICE_SECTION);
     }
