@@ -10,7 +10,7 @@
 
 import { follow, forget_flow, odd, returns, rule_of, tail_at, tails } from "./cfa_flow";
 import { RBP_AT, RBP_MARK, rbp_of, saved_of } from "./cfa_rule";
-import { NO_SYMBOL, Symbol, symbol, symbol_at } from "./symbols";
+import { find_function, function_size, function_va } from "./functions";
 
 // What is known of functions by address: a small cache.
 const VERDICTS = memory.data(1024);
@@ -27,40 +27,27 @@ function verdict_slot(va: u64): usize {
   return VERDICTS + (((<usize>(va >> 4)) & 63) << 4);
 }
 
-/** The function that `va` belongs to, the outermost symbol over it; none (0). */
-function function_at(va: u64): Symbol {
-  let index = symbol_at(va);
-  if (index < 0) return changetype<Symbol>(0);
-  while (symbol(<u32>index).parent != NO_SYMBOL) {
-    const outer = symbol(symbol(<u32>index).parent);
-    if (va - outer.va >= outer.size) break;
-    index = <i32>symbol(<u32>index).parent;
-  }
-  const s = symbol(<u32>index);
-  return va - s.va < s.size ? s : changetype<Symbol>(0);
-}
-
 /** What becomes of a function's return address, its jumps to others at its end followed. */
-function judge(s: Symbol, depth: u32): u64 {
-  const slot = verdict_slot(s.va);
-  if (load<u64>(slot) == s.va) return load<u64>(slot, 8);
-  if (depth == TAIL_DEPTH || !follow(s.va, s.size)) return ODD;
+function judge(va: u64, size: u64, depth: u32): u64 {
+  const slot = verdict_slot(va);
+  if (load<u64>(slot) == va) return load<u64>(slot, 8);
+  if (depth == TAIL_DEPTH || !follow(va, size)) return ODD;
   let verdict: u64 = odd ? ODD : returns ? RETURNS : JUST;
   const count: u32 = odd ? 0 : tails;
   if (count != 0) {
-    store<u64>(slot, s.va); // a circle has no end that would tell
+    store<u64>(slot, va); // a circle has no end that would tell
     store<u64>(slot, ODD, 8);
   }
   for (let i: u32 = 0; i < count; i++) {
-    follow(s.va, s.size);
-    const to = function_at(tail_at(i));
+    follow(va, size);
+    const to = tail_at(i);
     // Into the middle of something, or to code without a name: nothing is known of that.
-    if (changetype<usize>(to) == 0 || to.va != tail_at(i)) continue;
-    const its = judge(to, depth + 1);
+    if (!find_function(to) || function_va != to) continue;
+    const its = judge(to, function_size, depth + 1);
     if (its == ODD) verdict = ODD;
     else if (its == RETURNS && verdict == JUST) verdict = RETURNS;
   }
-  store<u64>(slot, s.va);
+  store<u64>(slot, va);
   store<u64>(slot, verdict, 8);
   return verdict;
 }
@@ -75,10 +62,11 @@ export function forget_rules(): void {
  *  is none. */
 export function find_rule(pc: u64, called: bool): u64 {
   const va = called ? pc - 1 : pc;
-  const s = function_at(va);
-  if (changetype<usize>(s) == 0) return 0;
-  const verdict = judge(s, 0);
-  if (!follow(s.va, s.size)) return 0;
+  if (!find_function(va)) return 0;
+  const start = function_va;
+  const size = function_size;
+  const verdict = judge(start, size, 0);
+  if (!follow(start, size)) return 0;
   const rule = rule_of(va, called);
   if (rule == 0 || rbp_of(rule) == RBP_MARK) return rule;
   if (verdict != JUST) return verdict == RETURNS ? rule : 0;

@@ -123,6 +123,7 @@ function step(at: u32, rule: u64): void {
     case Op.Int3: // what fills gaps
       return;
     default:
+      if (next >= size && insn.id != Op.Ud) odd = true; // it falls into what is behind it
       lead(at, next, rule_after(rule, insn)); // also behind UD2: WARN goes on
   }
 }

@@ -112,12 +112,31 @@ export function entry_data_size(): usize {
   return <usize>(ENTRY_STAT - ENTRY_SHARED) + STAT_SIZE * <usize>header().nr_cpus;
 }
 
-/** ENTRY_SYMBOL_* of the piece of code that `va` lies in; -ENOENT when it is not in it. */
-export function write_entry_symbol(to: usize, va: u64): i32 {
-  if (entry_code_va() == 0 || va - ENTRIES_VA >= <u64>ENTRY_CODE_SIZE) return -ENOENT;
+/** The piece of the code that `va` lies in, -1 when it is not in it. */
+export function entry_piece_at(va: u64): i32 {
+  if (entry_code_va() == 0 || va - ENTRIES_VA >= <u64>ENTRY_CODE_SIZE) return -1;
   const offset = <u32>(va - ENTRIES_VA);
   let i = ENTRY_STARTS.length - 1;
   while (unchecked(ENTRY_STARTS[i]) > offset) i--;
+  return i;
+}
+
+
+@inline
+export function entry_piece_va(i: i32): u64 {
+  return ENTRIES_VA + <u64>unchecked(ENTRY_STARTS[i]);
+}
+
+export function entry_piece_size(i: i32): u64 {
+  const next = i + 1 < ENTRY_STARTS.length ? unchecked(ENTRY_STARTS[i + 1]) : ENTRY_CODE_SIZE;
+  return <u64>(next - unchecked(ENTRY_STARTS[i]));
+}
+
+/** ENTRY_SYMBOL_* of the piece of code that `va` lies in; -ENOENT when it is not in it. */
+export function write_entry_symbol(to: usize, va: u64): i32 {
+  const i = entry_piece_at(va);
+  if (i < 0) return -ENOENT;
+  const offset = <u32>(va - ENTRIES_VA);
   const name = unchecked(ENTRY_NAMES[i]);
   store<u32>(to + ENTRY_SYMBOL_OFFSET, offset - unchecked(ENTRY_STARTS[i]));
   store<u32>(to + ENTRY_SYMBOL_LENGTH, name.length);

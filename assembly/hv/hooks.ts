@@ -70,3 +70,12 @@ export function run_key_hook(key: u32): bool {
 export function key_text(key: u32): string | null {
   return changetype<string | null>(<usize>load<u32>(slot(key_texts, key)));
 }
+
+/** Functions of what is loaded: linear offset of {u64 va, u64 size} of the one at `va`, or 0. */
+let functions: u32 = 0;
+export function install_functions(fn: (va: u64) => usize): void {
+  functions = fn.index;
+}
+export function run_function_hook(va: u64): usize {
+  return functions != 0 ? call_indirect<usize>(functions, va) : 0;
+}

@@ -25,7 +25,7 @@ import {
   symbol_name,
   value_of,
 } from "./elf";
-import { Payload } from "./payload";
+import { is_payload, Payload, payload_of_va } from "./payload";
 
 /** Other payloads may refer to it. */
 export const SYMBOL_EXPORTED: u32 = 1;
@@ -124,3 +124,14 @@ export function payload_symbol_at(p: Payload, va: u64): i32 {
   }
   return best;
 }
+
+/** Linear offset of the symbol, which begins with its {va, size}, of a payload's function at `va`;
+ *  0 none. */
+export function payload_function_at(va: u64): usize {
+  const p = payload_of_va(va);
+  if (!is_payload(p) || va - p.text_va >= p.text_size) return 0;
+  const i = payload_symbol_at(p, va);
+  return i < 0 ? 0 : changetype<usize>(payload_symbol(p, <u32>i));
+}
+if (offsetof<PayloadSymbol>("va") != 0 || offsetof<PayloadSymbol>("size") != 8)
+  ERROR("a symbol begins with its place");

@@ -44,6 +44,7 @@ import {
 import { BUILD_ID_OFF, header } from "../hv/header";
 import { copy_to_va, is_mapped } from "../hv/mem";
 import { refusal, refuse, refuse_at } from "../hv/refusal";
+import { install_functions } from "../hv/hooks";
 import { install_sysctl_op } from "../hv/sysctl";
 import { xsm_check } from "../hv/xsm";
 import {
@@ -65,6 +66,7 @@ import { GONE, judge, step_of } from "./action";
 import { begin_step, keep_refusal, keep_refusal_of } from "./explain";
 import { install_dump } from "./dump";
 import { copy_id, find_payload, first_payload, is_payload, next_payload } from "./payload";
+import { payload_function_at } from "./payload_symbols";
 import { bad_handle, check_id, is_guest_range, sysctl_field, upload } from "./upload";
 import { expire_waiting, install_deferred, remove_payload, start_action } from "./work";
 
@@ -229,4 +231,5 @@ export function install_xsplice(): void {
   install_sysctl_op(XEN_SYSCTL_XSPLICE_OP, xsplice_control);
   install_dump();
   install_deferred();
+  install_functions(payload_function_at);
 }

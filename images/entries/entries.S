@@ -8,6 +8,7 @@
 // parameters at its end at boot, and puts two writable pages behind it: `shared` and `stat`.
         .file   "entries.S"
 
+#define UREGS_rbp 32
 #define UREGS_rax 80
 #define UREGS_cs 136
 #define INFO_processor 200              /* from the start of struct cpu_info */
@@ -31,7 +32,9 @@
 #define HYPERVISOR_SYSCTL 35
 #define ENOSYS 38
 
-        .macro  SAVE_GPRS               // rsp at error_code/entry_vector
+// rsp at error_code/entry_vector. rbp tells who walks frames that a struct cpu_user_regs lies here: the
+// inverted address of the rbp saved in it, as Xen's own entries have it in a build with frame pointers.
+        .macro  SAVE_GPRS
         push    %rdi
         push    %rsi
         push    %rdx
@@ -48,6 +51,8 @@
         push    %r14
         push    %r15
         cld
+        lea     UREGS_rbp(%rsp), %rbp
+        not     %rbp
         .endm
 
         .macro  RESTORE_AND_IRET
@@ -113,7 +118,7 @@
         test    %rcx, %rcx
         jz      call_table
         mov     %rsp, %rdi
-        sub     $8, %rsp                // a call's frame is 16-byte aligned (psABI, 3.2.2)
+        push    $0                      // a call's frame is 16-byte aligned (psABI, 3.2.2)
         call    *%rcx
         add     $8, %rsp
         jmp     test_all_events         // the result is in the saved rax
@@ -127,7 +132,7 @@
         test    %r11, %r11
         jz      no_hypercall
         mov     %r10, %rcx
-        sub     $8, %rsp
+        push    $0
         call    *%r11
         add     $8, %rsp
         jmp     return_to_guest
