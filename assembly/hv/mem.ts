@@ -190,14 +190,22 @@ function access_off(va: u64, size: u32, access: u32, array: usize): usize {
 }
 
 /** Linear offset of the `size` bytes at `va` (or of a copy in BOUNCE) to read, or 0 and a latched
- *  fault. */
+ *  fault. Inlined, for the executor. */
 @inline
-export function read_off(va: u64, size: u32): usize {
+export function read_at(va: u64, size: u32): usize {
   return access_off(va, size, PERM_R, 0);
 }
 
 /** The same to read and write; after writing at BOUNCE_OFF, `commit_split`. */
 @inline
+export function write_at(va: u64, size: u32): usize {
+  return access_off(va, size, PERM_W, TLB_ARRAY);
+}
+
+/** The same for all others, where size counts more than speed. */
+export function read_off(va: u64, size: u32): usize {
+  return access_off(va, size, PERM_R, 0);
+}
 export function write_off(va: u64, size: u32): usize {
   return access_off(va, size, PERM_W, TLB_ARRAY);
 }

@@ -121,7 +121,7 @@ export function address(cpu: usize, ip: usize): u64 {
   return based(cpu, ip) + (index << (<u64>load<u8>(ip, SCALE)));
 }
 
-// Memory operands, at offsets from read_off and write_off.
+// Memory operands, at offsets from read_at and write_at.
 @inline
 export function load64(off: usize): u64 {
   return load<u64>(off);
