@@ -96,6 +96,8 @@ export class Header {
   begun: u32; // hypercalls that were begun and have not ended (hv/begun.ts)
   entries: u32; // ENTRIES_*: whose entries the addresses above are
   lost_guests: u32; // guests that were crashed by faults of their own
+  pad3: u32;
+  alarm_ns: u64; // when work that waits is looked at (hv/alarm.ts), 0: none has a bound
   // 2048: build-id, BUILD_ID_MAX bytes; 2112: version string, VERSION_MAX bytes, NUL-terminated
 }
 if (offsetof<Header>() > 2048) ERROR("Header outgrows the first half of its page");

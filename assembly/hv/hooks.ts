@@ -14,6 +14,7 @@ const HOOKS: u32 = 256;
 const tasklets = memory.data(1024);
 const work = memory.data(1024);
 const expired = memory.data(1024);
+const alarm = memory.data(4);
 const operations = memory.data(1024);
 const keys = memory.data(1024);
 const key_texts = memory.data(1024);
@@ -44,6 +45,14 @@ export function run_work_hook(id: u32, data: u32): i32 {
 export function run_expired_hook(id: u32, data: u32): void {
   const index = load<u32>(slot(expired, id));
   if (index != 0) call_indirect<void>(index, data);
+}
+
+export function install_alarm(fn: () => void): void {
+  store<u32>(alarm, fn.index);
+}
+export function run_alarm_hook(): void {
+  const index = load<u32>(alarm);
+  if (index != 0) call_indirect<void>(index);
 }
 
 export function install_operation(op: u32, fn: (cmd_off: usize, domain: i32) => i32): void {

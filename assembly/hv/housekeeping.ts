@@ -2,6 +2,7 @@
 // tasklets run, the rendezvous is held, CPUs come and go.
 
 import { GATE_GUEST_ENTRY } from "../abi";
+import { ring_alarm } from "./alarm";
 import { CPU_OFFLINE, cpu_at } from "./cpu";
 import { VECTOR_EVENT_CHECK, VECTOR_TIMER } from "./entries";
 import { TIMER_PERIOD_NS } from "./guest";
@@ -46,6 +47,7 @@ export function keep_house(): void {
     pend_all(VECTOR_TIMER);
     h.next_timer_ns += TIMER_PERIOD_NS;
   }
+  ring_alarm();
   if (h.nr_tasklets != 0 && h.kicked == 0) kick();
   if (is_calling()) call_sleepers();
   if (h.hold != 0) try_hotplug();

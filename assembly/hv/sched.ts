@@ -14,6 +14,7 @@ import {
   STOP_IDLE,
   STOP_TIME,
 } from "../abi";
+import { ring_alarm } from "./alarm";
 import { skip_to } from "./clock";
 import { enter_domain } from "./domain";
 import { header } from "./header";
@@ -34,16 +35,22 @@ function is_pending(): bool {
 /** One step of what is pending. False: there is nothing that could be done now. */
 function step(): bool {
   enter_domain(-1, false);
+  if (ring_alarm()) return true;
   if (rendezvous_pending()) return try_rendezvous();
   return run_tasklet();
 }
 
-/** Nobody can run before this. */
-function next_event(end_ns: u64): u64 {
+/** When a request gives up if nothing else happens, `end_ns` if none does. */
+function next_deadline(end_ns: u64): u64 {
   const h = header();
-  let next = min<u64>(end_ns, h.next_timer_ns);
+  let next = h.alarm_ns != 0 ? min<u64>(end_ns, h.alarm_ns) : end_ns;
   if (h.work_id != 0 && h.work_deadline_ns != 0) next = min<u64>(next, h.work_deadline_ns);
   return next;
+}
+
+/** Nobody can run before this. */
+function next_event(end_ns: u64): u64 {
+  return min<u64>(next_deadline(end_ns), header().next_timer_ns);
 }
 
 /** CPU that the last run stopped at. */
@@ -96,8 +103,8 @@ export function run_machine(instructions: u64, limit_ns: u64): u32 {
   while (is_pending()) {
     if (step()) continue;
     // With every CPU idle nothing changes but the time: it goes on to where the request gives up.
-    const deadline = h.work_deadline_ns;
-    if (deadline == 0 || deadline >= end) break;
+    const deadline = next_deadline(end);
+    if (deadline == end) break;
     skip_to(deadline);
   }
   if (ns == 0) return STOP_IDLE;

@@ -10,10 +10,11 @@ import {
   XSPLICE_ACTION_CHECK,
   XSPLICE_ACTION_REVERT,
 } from "../abi";
+import { set_alarm } from "../hv/alarm";
 import { time_ns } from "../hv/clock";
 import { cpu_at } from "../hv/cpu";
 import { enter_domain } from "../hv/domain";
-import { install_tasklet, install_work, TASKLET_XSPLICE, WORK_XSPLICE } from "../hv/hooks";
+import { install_alarm, install_tasklet, install_work, TASKLET_XSPLICE, WORK_XSPLICE } from "../hv/hooks";
 import { refusal, refuse } from "../hv/refusal";
 import { missing_count, missing_cpu, request_rendezvous } from "../hv/rendezvous";
 import { kill_tasklet, schedule_tasklet } from "../hv/tasklet";
@@ -101,6 +102,7 @@ function enter_patch_point(p: Payload): void {
   }
   if (p.cmd == XSPLICE_ACTION_APPLY) drop_prepared(p);
   p.pending = WAITING;
+  if (p.deadline_ns != 0) set_alarm(p.deadline_ns);
 }
 
 /** The tasklet (R129, R135 without its delay). */
@@ -151,11 +153,15 @@ export function give_up(slot: u32): void {
   wake_one();
 }
 
-/** Payloads that wait for another one's rendezvous have no timer of their own: their time is
- *  looked at whenever somebody asks (R224). */
+/** Payloads that wait for another one's rendezvous give up when their own time is over (R224): at
+ *  the alarm, or when somebody asks before the machine has run. */
 export function expire_waiting(): void {
   for (let p = first_payload(); is_payload(p); p = next_payload(p)) {
-    if (p.pending != WAITING || !is_late(p)) continue;
+    if (p.pending != WAITING || p.deadline_ns == 0) continue;
+    if (!is_late(p)) {
+      set_alarm(p.deadline_ns);
+      continue;
+    }
     begin_step(step_of(p.cmd));
     finish(p, refuse_timeout());
   }
@@ -179,5 +185,6 @@ export function remove_payload(p: Payload): i32 {
 export function install_deferred(): void {
   install_tasklet(TASKLET_XSPLICE, run_action);
   install_work(WORK_XSPLICE, run_at_patch_point, give_up);
+  install_alarm(expire_waiting);
 }
 if (XSPLICE_ACTION_REVERT == XSPLICE_ACTION_APPLY) ERROR("actions are distinct");

@@ -144,6 +144,47 @@ describe("in time, or not at all", () => {
     assert.equal((await b.xc.applyAndWait("p", { timeMs: 30 })).status, APPLIED);
   });
 
+  test("R117, R224: one that waits for another's turn gives up by itself, whoever asks", async () => {
+    const { b, free } = await stuckPair(0n, "guest-entry");
+    const status = (): (number | undefined)[] => b.machine.payloads().map((one) => one.status);
+    assert.equal(action(b.machine, "p", 4), 0);
+    b.machine.run({ ns: MS });
+    assert.equal(action(b.machine, "q", 4, 3n), 0);
+    b.machine.run({ ns: 2n * MS });
+    assert.deepEqual(status(), [PROGRESS, PROGRESS]);
+    // No hypercall is made meanwhile: a saved machine that goes on elsewhere behaves the same.
+    b.machine.restore(b.machine.snapshot());
+    b.machine.run({ ns: 2n * MS });
+    assert.deepEqual(status(), [PROGRESS, -abi.EBUSY]);
+    const refusal = b.machine.refusalOf("q");
+    assert.ok(refusal);
+    assert.equal(b.machine.errorOf(refusal).reason, "timeout");
+    free();
+    await b.xc.wait("p");
+    assert.deepEqual(status(), [APPLIED, -abi.EBUSY]);
+    await b.xc.applyAndWait("q");
+  });
+
+  test("R192: how long CPUs stand still is told under load, too", async () => {
+    // Without load nobody waits; a CPU that comes late makes all the others stand until then.
+    for (const late of [0n, 2n * MS]) {
+      const { b, free } = await stuckPair(0n, "guest-entry");
+      if (late === 0n) free();
+      b.machine.run({ ns: MS });
+      const before = b.machine.info().timeNs;
+      assert.equal(action(b.machine, "p", 4, 50n), 0);
+      if (late !== 0n) {
+        b.machine.run({ ns: late });
+        free();
+      }
+      await b.xc.wait("p");
+      const { stopNs, timeNs } = b.machine.info();
+      assert.ok(stopNs > 0n && stopNs <= timeNs - before, `${stopNs} of ${timeNs - before}`);
+      if (late === 0n) assert.ok(stopNs < MS / 10n, `${stopNs}`);
+      else assert.ok(stopNs > late - MS / 2n, `${stopNs} for ${late}`);
+    }
+  });
+
   test("R19, R117: one of the functions on a stack: a clean failure that says where", async () => {
     const { b, free } = await stuckPair(0x28n, "rendezvous");
     const before = code(b);

@@ -15,6 +15,7 @@ import {
   XSPLICE_STATUS_PROGRESS,
   XSPLICE_STATUS_REVERTED,
 } from "../../../assembly/abi";
+import { ring_alarm } from "../../../assembly/hv/alarm";
 import { skip_to, time_ns } from "../../../assembly/hv/clock";
 import { CPU_HYPERVISOR, CPU_IDLE, cpu_at } from "../../../assembly/hv/cpu";
 import { alloc_frames, free_frames, OWNER_STAGING } from "../../../assembly/hv/frames";
@@ -31,7 +32,6 @@ import { refusal_of } from "../../../assembly/xsplice/explain";
 import { hop_possible } from "../../../assembly/xsplice/island";
 import { link_payload, Payload } from "../../../assembly/xsplice/payload";
 import {
-  expire_waiting,
   install_deferred,
   remove_payload,
   start_action,
@@ -76,6 +76,7 @@ function begin(): void {
 /** The machine runs until nothing is pending. */
 function run(): void {
   for (let i = 0; i < 16 && (tasklets_pending() || rendezvous_pending()); i++) {
+    ring_alarm();
     while (run_tasklet()) continue;
     try_rendezvous();
   }
@@ -233,9 +234,11 @@ describe("work", () => {
     busy(0);
     act(a, XSPLICE_ACTION_APPLY, 50);
     act(b, XSPLICE_ACTION_APPLY, 5);
-    skip_to(time_ns() + 5 * MS);
+    skip_to(time_ns() + 4 * MS);
     run();
-    expire_waiting();
+    expect<i32>(b.status).toBe(XSPLICE_STATUS_PROGRESS);
+    skip_to(time_ns() + 1 * MS);
+    run();
     expect<i32>(a.status).toBe(XSPLICE_STATUS_PROGRESS);
     expect<i32>(b.status).toBe(-EBUSY);
     expect<u32>(reason_of(b)).toBe(REASON_TIMEOUT);
