@@ -14,7 +14,13 @@ import { set_alarm } from "../hv/alarm";
 import { time_ns } from "../hv/clock";
 import { cpu_at } from "../hv/cpu";
 import { enter_domain } from "../hv/domain";
-import { install_alarm, install_tasklet, install_work, TASKLET_XSPLICE, WORK_XSPLICE } from "../hv/hooks";
+import {
+  install_alarm,
+  install_tasklet,
+  install_work,
+  TASKLET_XSPLICE,
+  WORK_XSPLICE,
+} from "../hv/hooks";
 import { refusal, refuse } from "../hv/refusal";
 import { missing_count, missing_cpu, request_rendezvous } from "../hv/rendezvous";
 import { kill_tasklet, schedule_tasklet } from "../hv/tasklet";

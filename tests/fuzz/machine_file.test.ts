@@ -2,7 +2,8 @@
 // is loaded and used. It is refused with a reason, or it is a machine: then every operation ends,
 // in an answer or a refusal; the core never traps, and nothing of Node's is thrown (R225).
 //
-// FUZZ_SEED repeats a run, FUZZ_MACHINES=10000 makes a long one, FUZZ_FROM=n begins with run n.
+// FUZZ_SEED repeats a run, FUZZ_MACHINES=10000 makes a long one, FUZZ_FROM=n begins with run n,
+// FUZZ_SAY=1 tells each run.
 
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
@@ -28,6 +29,8 @@ import { Dice } from "./mutate.js";
 const SEED = Number(process.env.FUZZ_SEED ?? 20261122);
 const MACHINES = Number(process.env.FUZZ_MACHINES ?? 48);
 const FROM = Number(process.env.FUZZ_FROM ?? 0);
+/** Tells each run before it begins: the last one told is the one that does not end. */
+const SAY = process.env.FUZZ_SAY === "1";
 const NS = 3_000_000n;
 const IDS = ["xsa125", "callers", "stack-1", "stack-2", "ex-table", "string-new", "new-data"];
 IDS.push("too-small", "jump-table", "nop-out", "inline-text");
@@ -206,6 +209,7 @@ describe(`fuzz of machine files, seed ${SEED}`, () => {
       for (let n = 0; n < MACHINES * share; n++) {
         const { bytes, what } = file.hostile(dice);
         if (n < FROM) continue;
+        if (SAY) process.stderr.write(`${name}, run ${n}: ${what}\n`);
         try {
           if (await run(bytes, new Dice(n))) used++;
           else refused++;

@@ -31,11 +31,7 @@ import { REASON_NO_VA, REASON_ON_STACK, REASON_TIMEOUT } from "../../../assembly
 import { refusal_of } from "../../../assembly/xsplice/explain";
 import { hop_possible } from "../../../assembly/xsplice/island";
 import { link_payload, Payload } from "../../../assembly/xsplice/payload";
-import {
-  install_deferred,
-  remove_payload,
-  start_action,
-} from "../../../assembly/xsplice/work";
+import { install_deferred, remove_payload, start_action } from "../../../assembly/xsplice/work";
 import { claim, image_symbol, load_file } from "../support/bare_machine";
 import { CODE_VA, image_off, reset_engine } from "../support/engine_machine";
 import { RELOC, Sample, SECTION } from "../support/sample_payload";
