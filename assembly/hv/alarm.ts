@@ -1,5 +1,5 @@
 // Work that waits for something else and has a bound of its own: at the alarm whoever set it looks
-// at what is late, and sets the next one. One time is kept, the earliest; it is part of the machine.
+// at what is late, and sets the next one. One time is kept, the earliest, as part of the machine.
 
 import { header } from "./header";
 import { run_alarm_hook } from "./hooks";

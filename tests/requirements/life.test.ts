@@ -144,7 +144,7 @@ describe("in time, or not at all", () => {
     assert.equal((await b.xc.applyAndWait("p", { timeMs: 30 })).status, APPLIED);
   });
 
-  test("R117, R224: one that waits for another's turn gives up by itself, whoever asks", async () => {
+  test("R117, R224: one that waits for another's turn gives up by itself", async () => {
     const { b, free } = await stuckPair(0n, "guest-entry");
     const status = (): (number | undefined)[] => b.machine.payloads().map((one) => one.status);
     assert.equal(action(b.machine, "p", 4), 0);
