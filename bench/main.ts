@@ -7,6 +7,7 @@ import { applyMany } from "./cases/large.js";
 import { boot, bootXenSyms, cliList, uploadCycle } from "./cases/machine.js";
 import { relocations } from "./cases/relocations.js";
 import { stackScan } from "./cases/stack_scan.js";
+import { stackWalk } from "./cases/stack_walk.js";
 import { symbols } from "./cases/symbols.js";
 import { verifyPayload } from "./cases/verify.js";
 import type { Row } from "./measure.js";
@@ -26,6 +27,7 @@ const CASES: readonly Case[] = [
   { rows: ["cli-list"], run: cliList },
   { rows: ["relocations"], run: relocations },
   { rows: ["stack-scan"], run: stackScan },
+  { rows: ["stack-walk"], run: stackWalk },
   { rows: ["symbol-by-name", "symbol-by-address"], run: symbols },
   { rows: ["interp-crc32", "interp-sha256", "interp-quicksort"], run: interpreter },
 ];

@@ -28,7 +28,8 @@ export let returns: bool = false;
 /** Some way leaves otherwise than a function does. */
 export let odd: bool = false;
 export let tails: u32 = 0;
-let again: bool = false; // a rule behind the place in work has changed
+let lowest: u32 = 0; // nothing before it has a rule that is not passed on
+let switches: bool = false; // some way ends in a jump to what is computed
 
 
 @inline
@@ -46,14 +47,14 @@ function decode_at(at: u32): u32 {
   return decode(CODE + <usize>at, size - at, lo_va + <u64>at, changetype<Insn>(INSN));
 }
 
-/** A way with this rule leads from `from` to `to`. */
-function lead(from: u32, to: u32, rule: u64): void {
+/** A way with this rule leads to `to`. */
+function lead(to: u32, rule: u64): void {
   if (to >= size) return;
   const before = rule_at(to);
   const after = (before & KNOWN) == 0 ? rule : join(before, rule);
   if (((before ^ after) & ~DIRTY) == 0) return;
   set_rule(to, after | DIRTY);
-  if (to <= from) again = true;
+  lowest = min<u32>(lowest, to);
 }
 
 
@@ -74,18 +75,24 @@ function leave(target: u64, rule: u64): void {
   }
 }
 
-function branch(at: u32, target: u64, rule: u64): void {
-  if (target - lo_va < <u64>size) lead(at, <u32>(target - lo_va), rule);
+function branch(target: u64, rule: u64): void {
+  if (target - lo_va < <u64>size) lead(<u32>(target - lo_va), rule);
   else leave(target, rule);
 }
 
 /** Behind a call the function goes on as before; its return address is known by its last byte. */
-function call(at: u32, next: u32, rule: u64): void {
+function call(next: u32, rule: u64): void {
   set_rule(next - 1, rule | CALL);
   const insn = changetype<Insn>(INSN);
   const inner = insn.imm - lo_va;
-  if (insn.id == Op.Call && inner != 0 && inner < <u64>size) lead(at, <u32>inner, ENTRY);
-  lead(at, next, rule);
+  if (insn.id == Op.Call && inner != 0 && inner < <u64>size) lead(<u32>inner, ENTRY);
+  lead(next, rule);
+}
+
+/** The function goes on behind an instruction; falling into what is behind it is no way to leave. */
+function fall(next: u32, rule: u64): void {
+  if (next >= size) odd = true;
+  else lead(next, rule);
 }
 
 /** Passes the rule of one instruction on. */
@@ -100,19 +107,19 @@ function step(at: u32, rule: u64): void {
       else odd = true;
       return;
     case Op.Jmp:
-      branch(at, insn.imm, rule);
+      branch(insn.imm, rule);
       return;
     case Op.Jcc:
     case Op.Loop:
     case Op.Loope:
     case Op.Loopne:
     case Op.Jrcxz:
-      branch(at, insn.imm, rule);
-      lead(at, next, rule);
+      branch(insn.imm, rule);
+      fall(next, rule);
       return;
     case Op.Call:
     case Op.CallRm:
-      call(at, next, rule);
+      call(next, rule);
       return;
     case Op.Iret:
     case Op.Sysret:
@@ -120,23 +127,28 @@ function step(at: u32, rule: u64): void {
       odd = true;
       return;
     case Op.JmpRm: // see find_switch()
+      switches = true;
+      return;
     case Op.Int3: // what fills gaps
       return;
+    case Op.Ud:
+      lead(next, rule); // where it is a WARN
+      return;
     default:
-      if (next >= size && insn.id != Op.Ud) odd = true; // it falls into what is behind it
-      lead(at, next, rule_after(rule, insn)); // also behind UD2: WARN goes on
+      fall(next, rule_after(rule, insn));
   }
 }
 
 function settle(): void {
-  again = true;
-  while (again) {
-    again = false;
-    for (let at: u32 = 0; at < size; at++) {
+  while (lowest < size) {
+    let at = lowest;
+    lowest = size;
+    for (; at < size; at++) {
       const rule = rule_at(at);
       if ((rule & DIRTY) == 0) continue;
       set_rule(at, rule & ~DIRTY);
       step(at, rule & ~DIRTY);
+      if (lowest > at) lowest = size; // what lies ahead is met on the way
     }
   }
 }
@@ -145,7 +157,7 @@ function settle(): void {
  *  then the function is odd. A jump with the rule of the entry may as well be a tail call. */
 function find_switch(): u64 {
   let found: u64 = 0;
-  for (let at: u32 = 0; at < size; at++) {
+  for (let at: u32 = 0; switches && at < size; at++) {
     const rule = rule_at(at);
     if ((rule & KNOWN) == 0 || (rule & CALL) != 0 || is_entry(rule)) continue;
     if (decode_at(at) == 0 || changetype<Insn>(INSN).id != Op.JmpRm) continue;
@@ -164,7 +176,7 @@ function follow_switch(rule: u64): void {
     const id = <u32>changetype<Insn>(INSN).id;
     const padding = id == Op.Nop || id == Op.NopRm || id == Op.Int3;
     if ((rule_at(at) & KNOWN) == 0 && !padding) {
-      lead(0, at, rule);
+      lead(at, rule);
       settle();
     }
     at += length;
@@ -178,8 +190,9 @@ export function follow(va: u64, bytes: u64): bool {
   if (bytes == 0 || bytes > <u64>FUNCTION_MAX || peek(CODE, va, bytes) != 0) return false;
   lo_va = va;
   size = <u32>bytes;
+  lowest = size;
   memory.fill(RULES, 0, <usize>(bytes << 3));
-  lead(0, 0, ENTRY);
+  lead(0, ENTRY);
   settle();
   const rule = find_switch();
   if (rule == 0) return true;
@@ -195,6 +208,7 @@ export function forget_flow(): void {
   returns = false;
   odd = false;
   tails = 0;
+  switches = false;
 }
 
 /** The rule of the instruction at `va` of the function in the table, of the call that ends there
