@@ -33,8 +33,8 @@ import { is_guarded } from "./stack_ranges";
 const REGISTERS: usize = 16;
 const SAVED_RIP: usize = offsetof<Cpu>("rip");
 
-/** Fills the refusal: which CPU, which frame of it (0: its rip), which address, and whether that is
- *  surely a frame. */
+/** Fills the refusal: which CPU, which frame of it (0: its rip), which address, whether that is
+ *  surely a frame, and where CPUs meet. */
 function found(cpu: Cpu, frame: u32, va: u64, at_va: u64, sure: bool): bool {
   const r = refusal();
   r.cpu = cpu.id;
@@ -42,6 +42,7 @@ function found(cpu: Cpu, frame: u32, va: u64, at_va: u64, sure: bool): bool {
   r.va2 = at_va;
   r.value = frame;
   r.limit = <u64>sure;
+  r.index2 = header().quiesce;
   return true;
 }
 

@@ -15,6 +15,18 @@ const KINDS: Readonly<Record<Frame["kind"], string>> = {
   maybe: ", maybe",
 };
 
+/** The frames as lines; a function that calls itself again and again takes one. */
+function frameLines(machine: Machine, frames: readonly Frame[]): string[] {
+  const lines: string[] = [];
+  for (let first = 0, next = 0; first < frames.length; first = next) {
+    const { va, kind } = frames[first] as Frame;
+    while (frames[next]?.va === va && frames[next]?.kind === kind) next++;
+    const numbers = next === first + 1 ? `#${next}` : `#${first + 1}-${next}`;
+    lines.push(`  ${numbers.padEnd(3)} ${describe(machine, va)}${KINDS[kind]}`);
+  }
+  return lines;
+}
+
 async function line(machine: Machine, stack: CpuStack): Promise<string> {
   const { cpu, state, rip, fault, guestCrash } = stack;
   const where = state === "idle" ? "" : `, rip ${describe(machine, rip)}`;
@@ -49,9 +61,7 @@ export const command: Command = {
     const stacks = machine.stacks(walk);
     for (const stack of stacks) {
       ctx.print(await line(machine, stack));
-      stack.frames.forEach(({ va, kind }, i) => {
-        ctx.print(`  ${`#${i + 1}`.padEnd(3)} ${describe(machine, va)}${KINDS[kind]}`);
-      });
+      for (const frame of frameLines(machine, stack.frames)) ctx.print(frame);
     }
     ctx.result(stacks.map(record));
     return 0;

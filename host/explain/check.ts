@@ -25,15 +25,23 @@ function onStack({ cpu, va, va2, value, limit }: Refusal, words: Words, code: st
     : `CPU ${cpu} was inside ${code} until the deadline: ${where} leads back to ${place}.`;
 }
 
-/** What would have to happen. */
-function offStack({ cpu, va2, value, limit }: Refusal, code: string): string {
-  const again = "Try again when that code is not running, or with a longer --time";
-  if (va2 === 0n) return `CPU ${cpu} has to leave ${code}. ${again}.`;
-  const leave = `CPU ${cpu} has to return from frame ${value}.`;
-  return limit === 0n
-    ? `${leave} ${again}; a word that is merely left over is told from a return address by ` +
-        "`boot --stack-walk frames`, as far as that can be proved."
-    : `${leave} ${again}.`;
+/** What would have to happen. `index2`: where CPUs meet. */
+function offStack({ cpu, va2, value, limit, index2 }: Refusal, code: string): string {
+  const sentences = [
+    va2 === 0n
+      ? `CPU ${cpu} has to leave ${code}.`
+      : `CPU ${cpu} has to return from frame ${value}.`,
+    "Try again when that code is not running, or with a longer --time.",
+  ];
+  if (index2 === abi.QUIESCE_RENDEZVOUS) {
+    sentences.push("Before the guests (`boot --quiesce guest-entry`) stacks are empty.");
+  }
+  if (va2 !== 0n && limit === 0n) {
+    sentences.push(
+      "A word that is merely left over is told from a return address by `boot --stack-walk frames`.",
+    );
+  }
+  return sentences.join(" ");
 }
 
 export const CHECK: Sentences = new Map<number, Sentence>([

@@ -202,6 +202,21 @@ describe("mini-Xen with frames", () => {
     assert.deepEqual(b.image(), before);
   });
 
+  test("the walk goes through a payload's functions", async () => {
+    const options = { image: MINI_XEN_FRAMES, workload: "storm", cpus: 2, seed: 9 } as const;
+    const b = await Bench.boot({ ...options, stackWalk: "frames" });
+    await b.upload("fix", file("xsa125.xsplice"));
+    await b.xc.checkAndWait("fix");
+    await b.xc.applyAndWait("fix", { timeMs: 20 });
+    const through = (): string[] =>
+      b.machine
+        .stacks()
+        .map(({ frames }) => frames.map(({ symbol, kind }) => `${symbol} ${kind}`).join("; "))
+        .filter((text) => /^new_do_xen_version\S*.* return; lstar_enter\S* return$/.test(text));
+    for (let i = 0; i < 500 && through().length === 0; i++) b.machine.run({ instructions: 30n });
+    assert.equal(through().length > 0, true, "a CPU was below the new function");
+  });
+
   test("every way into it marks its frame", async () => {
     const machine = await createMachine({ image: MINI_XEN_FRAMES });
     const entries = ["lstar_enter", "event_check_interrupt", "call_function_interrupt"];
