@@ -89,7 +89,7 @@ function call(next: u32, rule: u64): void {
   lead(next, rule);
 }
 
-/** The function goes on behind an instruction; falling into what is behind it is no way to leave. */
+/** It goes on behind an instruction; falling into what is behind the function is no way out. */
 function fall(next: u32, rule: u64): void {
   if (next >= size) odd = true;
   else lead(next, rule);

@@ -38,7 +38,7 @@ function offStack({ cpu, va2, value, limit, index2 }: Refusal, code: string): st
   }
   if (va2 !== 0n && limit === 0n) {
     sentences.push(
-      "A word that is merely left over is told from a return address by `boot --stack-walk frames`.",
+      "`boot --stack-walk frames` tells a return address from a word that is merely left over.",
     );
   }
   return sentences.join(" ");
