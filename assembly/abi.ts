@@ -3,7 +3,7 @@
 // xsplice.h), Xen's public errno list, and the machine's own border (ABI_VERSION and below).
 
 /** Bumped with every incompatible change of exports, records or snapshot layout. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 // --- errno (Xen's public/errno.h), returned negated -----------------------------------------
 export const EPERM = 1;
@@ -378,23 +378,3 @@ export const PAYLOAD_SYMBOL_VA = 0; // u64
 export const PAYLOAD_SYMBOL_LENGTH = 8; // u64
 export const PAYLOAD_SYMBOL_NAME_OFF = 16; // linear, NUL-terminated
 export const PAYLOAD_SYMBOL_RECORD = 32;
-
-// --- tests only: guards against races that hv_test_guards takes out (hv/guards.ts) ---------------
-export const GUARD_BARRIER = 1; // patching waits until every CPU is at the patch point (R192)
-export const GUARD_STACK = 2; // no changed code on a stack (R181)
-export const GUARD_NMI_MASK = 4; // no NMI at the patch point (R223)
-export const GUARD_SERIALISE = 8; // decoded code of changed pages is dropped (R218)
-export const GUARD_BUSY = 16; // no action, no unload while work is scheduled (K61)
-export const GUARD_DEADLINE = 32; // `time` ends the rendezvous (R193, R224)
-export const GUARD_HOTPLUG = 64; // a CPU that comes meets the others at the patch point (R222)
-export const GUARD_RELEASE = 128; // everybody is released when the time is over (R193)
-export const GUARD_REINIT = 256; // writable data is as it was loaded when applied again
-/** What hv_violation tells: an invariant of patching that was broken. */
-export const VIOLATION_HALF_WRITTEN = 1; // a CPU was about to execute an instruction being changed
-export const VIOLATION_UNLOADED = 2; // a CPU's rip points into payload space where nothing is
-export const VIOLATION_RETURN = 3; // ... or a return address on its stack does
-export const VIOLATION_LATE = 4; // work is not over although its time is
-export const VIOLATION_BETWEEN = 5; // memory is neither old nor new
-export const VIOLATION_FAULT = 6; // the hypervisor faulted
-export const VIOLATION_STALE = 7; // cached code differs from memory
-export const VIOLATION_GUEST = 8; // a guest was crashed by a fault of its own

@@ -16,6 +16,7 @@ import { header } from "./hv/header";
 import { request_hotplug, drop_hotplug } from "./hv/hotplug";
 import { enter_by_instruction, pend, pend_nmi, send_ipi } from "./hv/interrupt";
 import { make_hypercall } from "./hv/hypercall";
+import { install_code_class } from "./hv/hooks";
 import { write_cpu, write_info, write_symbol } from "./hv/info";
 import { handle_key, install_keyhandlers } from "./hv/keyhandler";
 import { CONSOLE_OFF, IO_OFF, MACHINE_END } from "./hv/layout";
@@ -26,7 +27,6 @@ import { clear_refusal, refusal, refuse } from "./hv/refusal";
 import { restored } from "./hv/restore";
 import { run_machine, run_until_unheld, write_run } from "./hv/sched";
 import { check_cpu } from "./hv/smp";
-import { schedule_hash, step_cpu } from "./hv/step";
 import { write_frames } from "./hv/stack_frames";
 import { stage, unstage } from "./hv/staging";
 import { state_hash } from "./hv/state_hash";
@@ -39,7 +39,7 @@ import { set_policy } from "./hv/xsm";
 import { REASON_BAD_ADDRESS } from "./reasons";
 import { audit_payloads } from "./xsplice/audit";
 import { refusal_of } from "./xsplice/explain";
-import { check_invariants } from "./xsplice/invariants";
+import { code_class } from "./xsplice/code_class";
 import { set_keystore } from "./xsplice/keystore";
 import { map_count, write_map, write_payload } from "./xsplice/map";
 import { branch_around } from "./xsplice/midway";
@@ -55,12 +55,28 @@ import { payloads_count } from "./xsplice/livepatch/record";
 import { install_livepatch } from "./xsplice/livepatch/sysctl";
 import { install_xsplice } from "./xsplice/sysctl";
 
+export {
+  hv_frames_off,
+  hv_owners_off,
+  hv_rolled_back,
+  hv_schedule_hash,
+  hv_skip,
+  hv_step,
+  hv_step_visible,
+  hv_test_guards,
+  hv_violation,
+  hv_watch,
+  hv_watched,
+  hv_watched_off,
+} from "./panel_schedules";
+
 install_keyhandlers();
 install_port_out(take_port);
 install_xsplice();
 install_icr(send_ipi);
 install_vectors(enter_by_instruction);
 install_livepatch();
+install_code_class(code_class);
 
 /** Instructions in which every CPU must come by for one to go or to come. */
 const HOTPLUG_BUDGET: u64 = 50000000;
@@ -355,30 +371,6 @@ export function hv_site_get(index: u32): i32 {
 /** Start of the branch to `to_va` that `field_va` is a byte of, 0 when it is none. */
 export function hv_branch_around(field_va: u64, to_va: u64): u64 {
   return branch_around(field_va, to_va);
-}
-
-// --- schedules chosen from outside (search, tests) ----------------------------------------------
-
-/** Lets one CPU execute up to `instructions`; 0 when it cannot run now. */
-export function hv_step(cpu: u32, instructions: u32): u32 {
-  return cpu < header().nr_cpus && step_cpu(cpu, instructions) ? 1 : 0;
-}
-/** Hash of all that decides how the machine goes on. */
-export function hv_schedule_hash(): u64 {
-  return schedule_hash();
-}
-/** VIOLATION_* of the first invariant of patching that was broken, 0 none; CPU and address in
- *  I/O. */
-export function hv_violation(): u32 {
-  const found = check_invariants();
-  store<u64>(IO_OFF, header().violation_va);
-  store<u32>(IO_OFF + 8, header().violation_cpu);
-  return found;
-}
-/** Tests only: takes guards out (GUARD_*), 0 puts all of them back. */
-export function hv_test_guards(mask: u32): void {
-  header().test_guards = mask;
-  header().violation = 0;
 }
 
 // --- watching calls -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import * as numbers from "../assembly/abi.js";
 import * as reasons from "../assembly/reasons.js";
 
 export * from "../assembly/abi.js";
+export * from "../assembly/abi_schedules.js";
 export * from "../assembly/abi_stacks.js";
 export * from "../assembly/abi_today.js";
 export * from "../assembly/reasons.js";

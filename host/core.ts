@@ -44,6 +44,14 @@ export interface CoreExports {
   hv_cpu_online(cpu: number, online: number): number;
   hv_interrupt(cpu: number, vector: number): number;
   hv_step(cpu: number, instructions: number): number;
+  hv_step_visible(cpu: number, limit: number): number;
+  hv_skip(): void;
+  hv_watch(on: number): void;
+  hv_watched(): number;
+  hv_watched_off(): number;
+  hv_owners_off(): number;
+  hv_frames_off(): number;
+  hv_rolled_back(count: number): void;
   hv_schedule_hash(): bigint;
   hv_violation(): number;
   hv_test_guards(mask: number): void;

@@ -53,7 +53,7 @@ export { Machine } from "./machine.js";
 export type { Patched, PatchKind, PayloadInfo } from "./map.js";
 export { checkPolicy, type Operation, type Policy, parsePolicy } from "./policy.js";
 export type { Refusal } from "./refusal.js";
-export * from "./search.js";
+export * from "./search/index.js";
 export { type ImageSymbol, type SymbolOffset, Symbols } from "./symbols.js";
 export { decodeId, encodeId, marshal, unmarshal, type XspliceOp } from "./sysctl.js";
 export type { Finding, PatchRow, PayloadRow, Severity, Verdict, VerifyRow } from "./verify/row.js";

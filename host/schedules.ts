@@ -1,13 +1,9 @@
 // Schedules chosen from outside: which CPU executes next, for how long, what of the machine
-// decides how it goes on, and a way back to where it was. For the search (search.ts) and for
+// decides how it goes on, and what must not happen meanwhile. For the search (search/) and for
 // tests of races.
 
 import * as abi from "./abi.js";
 import type { Core } from "./core.js";
-
-const PAGE = 4096;
-/** Runs of empty pages of this length at the checkpoint (a domain's untouched RAM) stay empty. */
-const UNTOUCHED = 512;
 
 const VIOLATIONS: Readonly<Record<number, string>> = {
   [abi.VIOLATION_HALF_WRITTEN]: "half-written",
@@ -28,21 +24,22 @@ export interface Violation {
   readonly va: bigint;
 }
 
-/** A machine at one moment, to come back to. */
-export interface Checkpoint {
-  readonly pages: readonly { readonly offset: number; readonly bytes: Uint8Array }[];
-  /** Offsets of pages that were empty and may have been used since. */
-  readonly empty: readonly number[];
-}
-
-const ZERO = new Uint8Array(PAGE);
-
 export class Schedules {
   constructor(private readonly core: Core) {}
 
   /** Lets a CPU execute; false when it cannot run now. */
   step(cpu: number, instructions: number): boolean {
     return this.core.invoke("hv_step", cpu, instructions) !== 0;
+  }
+
+  /** Whether a CPU can run now. */
+  canStep(cpu: number): boolean {
+    return this.core.invoke("hv_step_visible", cpu, 0) !== 0;
+  }
+
+  /** Lets a CPU execute until another could notice; VISIBLE_*, 0 when it cannot run now. */
+  stepVisibly(cpu: number, limit: number): number {
+    return this.core.invoke("hv_step_visible", cpu, limit);
   }
 
   hash(): bigint {
@@ -62,37 +59,5 @@ export class Schedules {
   /** Takes guards against races out (GUARD_*): only ever to prove that a test would notice. */
   withoutGuards(mask: number): void {
     this.core.invoke("hv_test_guards", mask);
-  }
-
-  checkpoint(): Checkpoint {
-    const memory = this.core.memory();
-    const end = Math.min(this.core.machineEnd, (this.core.invoke("hv_used_end") >>> 0) + 64 * PAGE);
-    const pages: { offset: number; bytes: Uint8Array }[] = [];
-    const empty: number[] = [];
-    let run: number[] = [];
-    const settle = (): void => {
-      if (run.length < UNTOUCHED) empty.push(...run);
-      run = [];
-    };
-    for (let offset = 0; offset < end; offset += PAGE) {
-      const page = memory.subarray(offset, offset + PAGE);
-      if (Buffer.compare(page, ZERO) === 0) {
-        run.push(offset);
-        continue;
-      }
-      settle();
-      pages.push({ offset, bytes: page.slice() });
-    }
-    // What lies behind the last page in use is where new frames come from.
-    empty.push(...run);
-    return { pages, empty };
-  }
-
-  /** Back to where the machine was. */
-  rollback({ pages, empty }: Checkpoint): void {
-    const memory = this.core.memory();
-    for (const { offset, bytes } of pages) memory.set(bytes, offset);
-    for (const offset of empty) memory.fill(0, offset, offset + PAGE);
-    this.core.invoke("hv_restored");
   }
 }

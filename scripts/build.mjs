@@ -19,6 +19,7 @@ const TSC = "node_modules/typescript/bin/tsc";
 /** The files of assembly/ that tsc reads too: numbers only. */
 const SHARED = [
   "assembly/abi.ts",
+  "assembly/abi_schedules.ts",
   "assembly/abi_stacks.ts",
   "assembly/abi_today.ts",
   "assembly/reasons.ts",

@@ -3,6 +3,7 @@
 // and unload memory is byte-identical to before the upload, free frames included (requirements.md
 // A14).
 
+import { FRAME_OWNER_DOMAIN, FRAME_OWNER_IMAGE } from "../abi_schedules";
 import { header } from "./header";
 import { FRAMES_OFF, NR_FRAMES, OWNERS_OFF } from "./layout";
 import { PAGE_SHIFT, PAGE_SIZE } from "./param";
@@ -15,6 +16,7 @@ export const OWNER_DOMAIN: u8 = 4; // domain RAM
 export const OWNER_PAYLOAD: u8 = 5; // loaded payloads and their records
 export const OWNER_STAGING: u8 = 6; // transient buffers of an operation under way
 export const OWNER_CURRENT: u8 = 7; // vcpu and domain blocks, what the entries count
+if (OWNER_IMAGE != FRAME_OWNER_IMAGE || OWNER_DOMAIN != FRAME_OWNER_DOMAIN) ERROR("FRAME_OWNER_*");
 
 /** Index of the first free frame from `i` on, NR_FRAMES when there is none. Eight owners at a
  *  time. */

@@ -12,7 +12,9 @@ import {
   GUARD_RELEASE,
   GUARD_SERIALISE,
   GUARD_STACK,
-} from "../abi";
+  GUARD_UNIQUE,
+  GUARD_VERSION,
+} from "../abi_schedules";
 import { header } from "./header";
 
 export {
@@ -25,6 +27,8 @@ export {
   GUARD_RELEASE,
   GUARD_SERIALISE,
   GUARD_STACK,
+  GUARD_UNIQUE,
+  GUARD_VERSION,
 };
 
 /** True: a test has taken this guard out. */

@@ -88,3 +88,12 @@ export function install_functions(fn: (va: u64) => usize): void {
 export function run_function_hook(va: u64): usize {
   return functions != 0 ? call_indirect<usize>(functions, va) : 0;
 }
+
+/** What kind of code an address is, as far as patching is concerned: CLASS_* (hv/visible.ts). */
+let code_class: u32 = 0;
+export function install_code_class(fn: (va: u64) => u32): void {
+  code_class = fn.index;
+}
+export function run_code_class_hook(va: u64): u32 {
+  return code_class != 0 ? call_indirect<u32>(code_class, va) : 0;
+}

@@ -10,6 +10,7 @@ import { Cpu, CPU_HYPERVISOR, CPU_OFFLINE, cpu_at } from "./cpu";
 import { entry_of_vector } from "./entries";
 import { GUARD_NMI_MASK, is_out } from "./guards";
 import { header } from "./header";
+import { keep_frame } from "./journal";
 import { RETURN_VA } from "./layout";
 import { peek_off } from "./mem";
 import { HYPERVISOR_CS, RFLAGS_IF } from "./smp";
@@ -109,7 +110,7 @@ export function is_wanted(cpu: Cpu): bool {
 
 function push_word(va: u64, value: u64): bool {
   const off = peek_off(va);
-  if (off == 0) return false;
+  if (off == 0 || !keep_frame(off)) return false;
   store<u64>(off, value);
   return true;
 }

@@ -8,6 +8,7 @@ import { alloc_frames, free_frames, OWNER_STAGING } from "./frames";
 import { CODE_GEN_OFF, FRAMES_OFF, JOURNAL_OFF, NR_FRAMES } from "./layout";
 import { flush_tlb } from "./pages";
 import { PAGE_SHIFT, PAGE_SIZE } from "./param";
+import { note_write } from "./watch";
 
 // While hypervisor code runs for the host, between two of its calls; never at rest.
 let open: bool = false;
@@ -41,6 +42,7 @@ function copy_at(frame: usize): usize {
 
 /** Before a frame is written; `off`: any byte of it. False: it must not be. */
 export function keep_frame(off: usize): bool {
+  note_write(off);
   if (!open) return true;
   const frame = (off - FRAMES_OFF) >> PAGE_SHIFT;
   if (frame >= NR_FRAMES || load<u32>(copy_at(frame)) != 0) return true;

@@ -99,9 +99,14 @@ export const STACK_MAP_SIZE: usize = 0x8000;
 /** u32 per frame: where its bytes were put aside when it was first written (hv/journal.ts). */
 export const JOURNAL_OFF: usize = STACK_MAP_OFF + STACK_MAP_SIZE;
 export const JOURNAL_SIZE: usize = NR_FRAMES * 4;
+/** A byte per frame that was written while somebody watches, and a record for each
+ *  (hv/watch.ts). */
+export const WATCH_MAP_OFF: usize = JOURNAL_OFF + JOURNAL_SIZE;
+export const WATCH_LIST_OFF: usize = (WATCH_MAP_OFF + NR_FRAMES + 15) & ~15;
+const WATCH_END: usize = WATCH_LIST_OFF + NR_FRAMES * 16;
 /** asconfig's memoryBase. */
 export const AS_BASE: usize = 0x0b400000;
-if (JOURNAL_OFF + JOURNAL_SIZE > AS_BASE) ERROR("scratch reaches into AssemblyScript's data");
+if (WATCH_END > AS_BASE) ERROR("scratch reaches into AssemblyScript's data");
 
 // --- virtual addresses -------------------------------------------------------------------------
 /** Lowest hypervisor address: everything below is guest space (x86-64 canonical halves). */

@@ -8,6 +8,7 @@ import { keep_frame } from "./journal";
 import { DECODE_OFF, HYPERVISOR_VA, TLB_ENTRIES, TLB_OFF } from "./layout";
 import { PAGE_SIZE } from "./param";
 import { bump_code, walk } from "./pages";
+import { is_shared } from "./watch";
 
 const OFFSET_MASK: u64 = PAGE_SIZE - 1;
 const ENTRY_OFF: u64 = ~OFFSET_MASK;
@@ -130,6 +131,7 @@ function translate_slow(va: u64, access: u32, at: usize, tag: u64): usize {
   }
   if (over && (entry & (<u64>PERM_W)) == 0) return write_through(va, entry);
   const delta = <usize>(entry & ENTRY_OFF) - <usize>(va & ~OFFSET_MASK);
+  if (is_shared(entry, access)) return <usize>va + delta;
   store<u64>(at, tag);
   store<usize>(at, delta, 8);
   return <usize>va + delta;

@@ -128,8 +128,12 @@ export function protect_pages(root: usize, va: u64, count: u32, perms: u32): voi
 /** Code cached from this executable frame is stale from now on. */
 export function bump_code(entry: u64): void {
   if ((entry & PERM_X) == 0) return;
-  const frame = (<usize>(entry & ~ENTRY_PERMS) - FRAMES_OFF) >> PAGE_SHIFT;
-  const at = CODE_GEN_OFF + (frame << 2);
+  drop_frame_code(<usize>(entry & ~ENTRY_PERMS));
+}
+
+/** The same for whatever the frame at `off` is. */
+export function drop_frame_code(off: usize): void {
+  const at = CODE_GEN_OFF + (((off - FRAMES_OFF) >> PAGE_SHIFT) << 2);
   store<u32>(at, load<u32>(at) + 1);
 }
 

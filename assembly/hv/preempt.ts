@@ -6,7 +6,7 @@
 import { CPU_OFFLINE, cpu_at } from "./cpu";
 import { enter_domain } from "./domain";
 import { header } from "./header";
-import { VIOLATION_HALF_WRITTEN } from "../abi";
+import { VIOLATION_HALF_WRITTEN } from "../abi_schedules";
 import { is_runnable, run_quantum } from "./turn";
 
 /** Instructions that each CPU gets at one moment: enough to come from a guest into the

@@ -53,6 +53,12 @@ function next_event(end_ns: u64): u64 {
   return min<u64>(next_deadline(end_ns), header().next_timer_ns);
 }
 
+/** Nobody can run now: time goes on to what happens next. */
+export function skip_to_event(): void {
+  keep_house();
+  skip_to(next_event(u64.MAX_VALUE));
+}
+
 /** CPU that the last run stopped at. */
 let stopped_cpu: u32 = 0;
 

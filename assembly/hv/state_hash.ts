@@ -4,6 +4,7 @@
 // memory, transient buffers, everything derived. Free frames are zero and add nothing.
 
 import { OWNER_CURRENT, OWNER_DOMAIN, OWNER_FREE, OWNER_STACK, OWNER_STAGING } from "./frames";
+import { hash_bytes, mix, PRIME_1 } from "./hash";
 import { header } from "./header";
 import {
   EXTABLES_OFF,
@@ -14,30 +15,6 @@ import {
   PAYLOAD_SIZE,
 } from "./layout";
 import { NR_PAYLOADS, PAGE_SHIFT, PAGE_SIZE } from "./param";
-
-const PRIME_1: u64 = 0x9e3779b185ebca87;
-const PRIME_2: u64 = 0xc2b2ae3d27d4eb4f;
-
-
-@inline
-function mix(lane: u64, word: u64): u64 {
-  return rotl<u64>(lane ^ (word * PRIME_2), 31) * PRIME_1;
-}
-
-/** Four independent lanes, so that multiplications overlap; `len` is a multiple of 32. */
-function hash_bytes(off: usize, len: usize, seed: u64): u64 {
-  let a = seed;
-  let b = seed ^ PRIME_1;
-  let c = seed ^ PRIME_2;
-  let d = ~seed;
-  for (const end = off + len; off < end; off += 32) {
-    a = mix(a, load<u64>(off));
-    b = mix(b, load<u64>(off, 8));
-    c = mix(c, load<u64>(off, 16));
-    d = mix(d, load<u64>(off, 24));
-  }
-  return mix(mix(mix(a, b), c), d);
-}
 
 
 @inline

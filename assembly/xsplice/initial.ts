@@ -5,6 +5,7 @@
 
 import { ENOMEM } from "../abi";
 import { alloc_frames, OWNER_PAYLOAD, pages_for } from "../hv/frames";
+import { keep } from "../hv/journal";
 import { PAGE_SHIFT } from "../hv/param";
 import { refuse } from "../hv/refusal";
 import { REASON_NO_MEMORY } from "../reasons";
@@ -40,6 +41,7 @@ export function reset_writable(p: Payload): void {
   if (p.rw_size == 0) return;
   const kept = (<usize>p.initial_pages) << PAGE_SHIFT;
   const all = (<usize>pages_for(p.rw_size)) << PAGE_SHIFT;
+  keep(rw_off(p), all);
   if (kept != 0) memory.copy(rw_off(p), p.initial_off, kept);
   memory.fill(rw_off(p) + kept, 0, all - kept);
 }

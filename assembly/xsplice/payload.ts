@@ -4,6 +4,7 @@
 // back is zeroed, so that an upload and an unload leave no trace (requirements.md A14).
 
 import { XEN_XSPLICE_ID_SIZE } from "../abi";
+import { GUARD_VERSION, is_out } from "../hv/guards";
 import { header } from "../hv/header";
 import { PAYLOAD_SIZE, PAYLOADS_OFF } from "../hv/layout";
 import { NR_PAYLOADS } from "../hv/param";
@@ -191,6 +192,7 @@ export function unlink_payload(p: Payload): void {
  *  read as "unset" (K28). */
 function bump_version(): void {
   const h = header();
+  if (is_out(GUARD_VERSION)) return;
   h.payload_version = h.payload_version + 1;
   if (h.payload_version == 0) h.payload_version = 1;
 }

@@ -11,6 +11,7 @@ import { EILSEQ, ENOMEM, PERM_R, PERM_W, PERM_X } from "../abi";
 import { alloc_frames, free_frames, OWNER_PAYLOAD, pages_for } from "../hv/frames";
 import { GUARD_SERIALISE, is_out } from "../hv/guards";
 import { header } from "../hv/header";
+import { keep_frame } from "../hv/journal";
 import { entry_of, peek, peek_off, poke } from "../hv/mem";
 import { bump_code, protect_pages } from "../hv/pages";
 import { PAGE_SIZE } from "../hv/param";
@@ -139,6 +140,7 @@ function open_page_of(va: u64): void {
   close_page();
   open_page = page;
   open_entry = entry_of(page);
+  keep_frame(<usize>(open_entry & ~PAGE_MASK));
   const perms = <u32>(open_entry & PAGE_MASK);
   if ((perms & (PERM_X | PERM_W)) == 0) {
     protect_pages(<usize>header().hv_root, page, 1, PERM_R | PERM_W);

@@ -20,6 +20,7 @@ import {
 } from "../abi";
 import { print, print_byte, print_dec, print_hex } from "../hv/console";
 import { alloc_frames, free_frames, OWNER_STAGING, pages_for } from "../hv/frames";
+import { GUARD_UNIQUE, is_out } from "../hv/guards";
 import { copy_from_va, is_hypervisor_va, is_mapped } from "../hv/mem";
 import { refusal, refuse, refuse_at } from "../hv/refusal";
 import {
@@ -87,7 +88,7 @@ function check_request(u_off: usize): i32 {
   if (!is_guest_range(handle, size) || !is_mapped(handle, size, PERM_R)) {
     return bad_handle(handle, XSPLICE_UPLOAD_PAYLOAD);
   }
-  if (!is_payload(find_payload(u_off + XSPLICE_UPLOAD_ID))) return 0;
+  if (!is_payload(find_payload(u_off + XSPLICE_UPLOAD_ID)) || is_out(GUARD_UNIQUE)) return 0;
   copy_id(refusal().other_off, u_off + XSPLICE_UPLOAD_ID);
   return refuse(EEXIST, REASON_ID_EXISTS);
 }

@@ -3,7 +3,7 @@
 
 import { basename } from "node:path";
 import { createMachine } from "../create.js";
-import { search } from "../search.js";
+import { search } from "../search/search.js";
 import { optionNumber, optionText } from "./arguments.js";
 import { type Command, UsageError } from "./command.js";
 import { hex } from "./format.js";
@@ -35,7 +35,7 @@ export const command: Command = {
       quiesce,
     });
     const { failure, schedules, states, seconds, cut } = await search(machine, payload, {
-      action,
+      actions: [action],
       bound: optionNumber(options.bound, "--bound", 8, 2),
       schedules: optionNumber(options.schedules, "--schedules", 1_000_000_000, 20_000),
       onProgress: (so_far) =>

@@ -27,6 +27,8 @@ import { Insn, INSN_END, INSN_SIZE, MAX_INSN_LEN } from "./insn";
 import { lower_block } from "./lower";
 
 const BLOCK_INSNS: u32 = 96;
+/** Instructions of a block at the most. */
+let block_limit: u32 = BLOCK_INSNS;
 /** A generation that no frame reaches: the counter would have to wrap. */
 const GEN_NEVER: u32 = 0xffffffff;
 
@@ -48,6 +50,12 @@ export function flush_code(): void {
   memory.fill(HASH_OFF, 0, 4 * HASH_ENTRIES);
   arena_next = ARENA_OFF;
   flushes++;
+}
+
+/** From now on a block is one instruction (hv/watch.ts), or as long as it can be. */
+export function limit_blocks(on: bool): void {
+  block_limit = on ? 1 : BLOCK_INSNS;
+  flush_code();
 }
 
 /** Changes whenever offsets of blocks become meaningless. */
@@ -105,7 +113,7 @@ export function find_block(va: u64): usize {
   if (known != 0) return known;
   if (arena_next + BLOCK_ROOM > ARENA_END) flush_code();
   const block = arena_next;
-  const bytes = build(block, va, BLOCK_INSNS);
+  const bytes = build(block, va, block_limit);
   if (bytes == 0) return 0;
   arena_next += bytes;
   put_first(slot, block);
@@ -116,6 +124,15 @@ export function find_block(va: u64): usize {
  *  budget. */
 export function tail_block(va: u64, count: u32): usize {
   return build(TAIL_OFF, va, min(count, BLOCK_INSNS)) == 0 ? 0 : TAIL_OFF;
+}
+
+/** Whether what is executed at `va` next is not what memory says: never, as long as whoever changes
+ *  code has told so. */
+export function is_stale_code(va: u64): bool {
+  const block = find_known(hash_slot(va), va);
+  if (block == 0 || tail_block(va, 1) == 0) return false;
+  const insn = block + BLOCK_RECORDS;
+  return memory.compare(insn, TAIL_OFF + BLOCK_RECORDS, INSN_SIZE) != 0;
 }
 
 /** The bytes of an instruction that crosses into the next page, gathered; 0: that page cannot be

@@ -23,7 +23,7 @@ import { jump_reaches, store_jump } from "../trampoline";
 import { bad_boundary } from "./boundary";
 import { ENDBR64_LEN, endbr_length, Func, func_at, JUMP_LEN, name_refusal } from "./funcs";
 import { is_executable } from "./hooks";
-import { livepatch } from "./record";
+import { livepatch, top_applied } from "./record";
 import { FSTATE_APPLIED, FSTATE_SAVED, FSTATE_SIZE, fstate_at, is_applied } from "./struct_payload";
 
 const BYTES = memory.data(40);
@@ -130,16 +130,36 @@ export function check_patches(p: Payload): i32 {
   return rc;
 }
 
+/** Where the jump at a function's place leads to, 0 when there is none. */
+function jump_at(p: Payload, f: Func): u64 {
+  const endbr = endbr_length(p, f.old_addr);
+  if (endbr < 0 || f.new_addr == 0) return 0;
+  const va = f.old_addr + <u64>endbr;
+  if (peek(BYTES, va, JUMP_LEN) != 0 || load<u8>(BYTES) != 0xe9) return 0;
+  return va + <u64>JUMP_LEN + <u64>(<i64>load<i32>(BYTES, 1));
+}
+
 /** Index of a function at whose place there still is a jump into this payload; -1 none. */
 export function still_patched(p: Payload): i32 {
   for (let i: u32 = 0; i < livepatch(p).nfuncs; i++) {
-    const f = func_at(p, i);
-    const endbr = endbr_length(p, f.old_addr);
-    if (endbr < 0 || f.new_addr == 0) continue;
-    const va = f.old_addr + <u64>endbr;
-    if (peek(BYTES, va, JUMP_LEN) != 0 || load<u8>(BYTES) != 0xe9) continue;
-    const target = va + <u64>JUMP_LEN + <u64>(<i64>load<i32>(BYTES, 1));
-    if (target - p.base_va < (<u64>p.mem_pages) << 12) return <i32>i;
+    const target = jump_at(p, func_at(p, i));
+    if (target != 0 && target - p.base_va < (<u64>p.mem_pages) << 12) return <i32>i;
   }
   return -1;
+}
+
+/** A function whose place is not what its payload's state says, its address, 0 none. Of applied
+ *  payloads only the one on top shows. */
+export function misplaced_function(p: Payload): u64 {
+  const lp = livepatch(p);
+  if (lp.applied_order == 0) {
+    const left = still_patched(p);
+    return left < 0 ? 0 : func_at(p, <u32>left).old_addr;
+  }
+  if (changetype<usize>(top_applied()) != changetype<usize>(p)) return 0;
+  for (let i: u32 = 0; i < lp.nfuncs; i++) {
+    const f = func_at(p, i);
+    if (f.new_addr != 0 && is_applied(p, i) != (jump_at(p, f) == f.new_addr)) return f.old_addr;
+  }
+  return 0;
 }

@@ -1,6 +1,7 @@
 // hv/interrupt: requests, priorities, the frame that is pushed, masks (R222, R223).
 
-import { GATE_GUEST_ENTRY, GATE_RENDEZVOUS_TAIL, GUARD_NMI_MASK } from "../../../assembly/abi";
+import { GATE_GUEST_ENTRY, GATE_RENDEZVOUS_TAIL } from "../../../assembly/abi";
+import { GUARD_NMI_MASK } from "../../../assembly/abi_schedules";
 import { CPU_HYPERVISOR, cpu_at } from "../../../assembly/hv/cpu";
 import { header } from "../../../assembly/hv/header";
 import {

@@ -1,0 +1,232 @@
+// Enumerates schedules (depth first, after CHESS): every order of the CPUs' visible steps with at
+// most `bound` preemptions, where the turn is taken from a CPU that could go on. Who waits gives it
+// away for nothing, to any of the others; who spins, or has had many steps, to the next one, so
+// that nobody is kept waiting for ever. A state that was seen
+// before with as many preemptions left is not gone through again. After every step the core's
+// invariants are asked.
+
+import * as abi from "../abi.js";
+import type { Core } from "../core.js";
+import type { Schedules, Violation } from "../schedules.js";
+import { type Checkpoint, Checkpoints } from "./checkpoint.js";
+import type { Schedule } from "./schedule.js";
+import { hashPlaces, type Places, type Toolstacks } from "./toolstack.js";
+
+/** Instructions of a step in which nothing is visible: then others may go on, too. */
+const STEP_LIMIT = 512;
+/** Steps after which a CPU gives the turn away for nothing: guests never come to an end. */
+const TURN = 48;
+/** Steps of each CPU that are still taken when all is over: it meets what has changed. */
+const GRACE = 40;
+const NS_PER_MS = 1_000_000n;
+const NOBODY = -1;
+/** Steps behind which a CPU cannot go on, or need not. */
+const YIELDS: ReadonlySet<number> = new Set([abi.VISIBLE_PAUSE, abi.VISIBLE_LIMIT]);
+
+export interface Limits {
+  /** Preemptions of one schedule. */
+  readonly bound: number;
+  /** Steps of one schedule before it is left to the machine's own scheduler. */
+  readonly steps: number;
+  /** Ends the search. */
+  readonly schedules: number;
+  /** Milliseconds in which everything has to be over. */
+  readonly timeMs: number;
+}
+
+/** A schedule that breaks something. */
+export interface Failure {
+  readonly invariant: string;
+  readonly violation: Violation;
+  readonly schedule: Schedule;
+}
+
+/** What a search asks at the end of each schedule, beyond the core's invariants. */
+export type Judge = (places: Places) => Violation | undefined;
+
+/** One step, for who follows a schedule. */
+export interface Step {
+  readonly step: number;
+  readonly cpu: number;
+  /** VISIBLE_*: why it ended. */
+  readonly why: number;
+}
+
+/** A schedule under way. */
+interface Path {
+  places: Places;
+  /** CPU of the last step. */
+  cpu: number;
+  /** It spins, or has had its turn: the next one that can goes on. */
+  yields: boolean;
+  /** Steps that it has taken since another did. */
+  turn: number;
+  step: number;
+  readonly left: number;
+  readonly schedule: Schedule;
+}
+
+export interface Progress {
+  readonly schedules: number;
+  readonly states: number;
+}
+
+export class Explorer {
+  schedules = 0;
+  /** Schedules that had not ended within the limit of steps. */
+  unfinished = 0;
+  cut = false;
+  failure: Failure | undefined;
+  private readonly seen = new Map<bigint, number>();
+  private readonly ends = new Set<bigint>();
+  private readonly checkpoints: Checkpoints;
+
+  constructor(
+    private readonly core: Core,
+    private readonly moves: Schedules,
+    private readonly toolstacks: Toolstacks,
+    private readonly cpus: number,
+    private readonly limits: Limits,
+    private readonly judge: Judge = () => undefined,
+    private readonly onProgress: (progress: Progress) => void = () => {},
+  ) {
+    this.checkpoints = new Checkpoints(core);
+  }
+
+  get states(): number {
+    return this.seen.size;
+  }
+
+  private get over(): boolean {
+    return this.cut || this.failure !== undefined;
+  }
+
+  /** Goes through all schedules, those with fewer preemptions first. */
+  run(): void {
+    const start = this.checkpoints.take();
+    for (let left = 0; left <= this.limits.bound && !this.over; left++) {
+      this.explore(this.beginning(left, []));
+      if (!this.failure) this.checkpoints.rollback(start);
+    }
+  }
+
+  /** Follows one schedule. */
+  replay(schedule: Schedule, onStep: (step: Step) => void): void {
+    const path = this.beginning(0, schedule);
+    while (this.goesOn(path)) {
+      const chosen = schedule.find(({ step }) => step === path.step)?.cpu;
+      const cpu = chosen ?? this.candidates(path)[0] ?? NOBODY;
+      const { step } = path;
+      const why = this.take(path, cpu);
+      if (cpu !== NOBODY) onStep({ step, cpu, why });
+      if (this.isBroken(path)) return;
+    }
+    this.finish(path);
+  }
+
+  private beginning(left: number, schedule: Schedule): Path {
+    const places = this.toolstacks.start();
+    return { places, cpu: NOBODY, yields: false, turn: 0, step: 0, left, schedule };
+  }
+
+  private goesOn(path: Path): boolean {
+    path.places = this.toolstacks.advance(path.places);
+    return !this.toolstacks.isOver(path.places) && path.step < this.limits.steps;
+  }
+
+  /** Who could take the next step, the default first. */
+  private candidates({ cpu, yields }: Path): number[] {
+    const order = Array.from({ length: this.cpus }, (_, i) => (cpu + 1 + i) % this.cpus);
+    const able = order.filter((id) => this.moves.canStep(id));
+    if (yields && able.length > 1) return able.filter((id) => id !== cpu);
+    return able.includes(cpu) ? [cpu, ...able.filter((id) => id !== cpu)] : able;
+  }
+
+  /** One step, or a leap of the time when nobody can run. Returns VISIBLE_*. */
+  private take(path: Path, cpu: number): number {
+    path.step += 1;
+    if (cpu === NOBODY) {
+      this.core.invoke("hv_skip");
+      return 0;
+    }
+    const why = this.moves.stepVisibly(cpu, STEP_LIMIT);
+    path.turn = path.cpu === cpu ? path.turn + 1 : 1;
+    path.cpu = cpu;
+    path.yields = YIELDS.has(why) || path.turn >= TURN;
+    return why;
+  }
+
+  private isBroken({ schedule }: Path): boolean {
+    const violation = this.moves.violation();
+    if (violation) this.failure = { invariant: violation.invariant, violation, schedule };
+    return violation !== undefined;
+  }
+
+  private isKnown(path: Path): boolean {
+    const turn = path.yields ? TURN : path.turn;
+    const key = this.key(path) ^ BigInt(256 * (path.cpu + 1) + turn);
+    if ((this.seen.get(key) ?? -1) >= path.left) return true;
+    this.seen.set(key, path.left);
+    return false;
+  }
+
+  private key({ places }: Path): bigint {
+    return this.moves.hash() ^ hashPlaces(places);
+  }
+
+  /** Follows a path by its default from here on, and branches off it. */
+  private explore(path: Path): void {
+    while (this.goesOn(path) && !this.isKnown(path)) {
+      const [cpu = NOBODY, ...others] = this.candidates(path);
+      this.branch(path, cpu, others);
+      if (this.over) return;
+      this.take(path, cpu);
+      if (this.isBroken(path)) return;
+    }
+    this.finish(path);
+    this.schedules += 1;
+    if (this.schedules % 64 === 0) this.onProgress(this);
+    if (this.schedules >= this.limits.schedules) this.cut = true;
+  }
+
+  private branch(path: Path, byDefault: number, others: readonly number[]): void {
+    // Who cannot go on is followed by any other; else the order is the default's but for `left`.
+    const waits = !path.yields && path.cpu !== byDefault;
+    const left = waits ? path.left : path.left - 1;
+    if (left < 0 || others.length === 0) return;
+    const here: Checkpoint = this.checkpoints.take();
+    for (const cpu of others) {
+      const schedule = [...path.schedule, { step: path.step, cpu }];
+      const other: Path = { ...path, left, schedule };
+      this.take(other, cpu);
+      if (!this.isBroken(other)) this.explore(other);
+      if (this.failure) return;
+      this.checkpoints.rollback(here);
+      if (this.cut) return;
+    }
+  }
+
+  /** The end of a schedule: what is not over has its time, and everybody meets what has changed. */
+  private finish(path: Path): void {
+    const over = this.toolstacks.isOver(path.places);
+    const key = this.key(path);
+    if (!over && path.step < this.limits.steps) return; // seen before
+    if (this.ends.has(key)) return;
+    this.ends.add(key);
+    if (!over) {
+      this.unfinished += 1;
+      this.core.invoke("hv_run", 0n, BigInt(this.limits.timeMs) * NS_PER_MS * 2n);
+      if (this.isBroken(path)) return;
+    } else {
+      const violation = this.judge(path.places);
+      if (violation) {
+        this.failure = { invariant: violation.invariant, violation, schedule: path.schedule };
+        return;
+      }
+    }
+    for (let i = 0; i < GRACE * this.cpus; i++) {
+      this.moves.stepVisibly(i % this.cpus, STEP_LIMIT);
+      if (this.isBroken(path)) return;
+    }
+  }
+}
