@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as abi from "../../host/abi.js";
-import { type Machine, XenError } from "../../host/index.js";
-import { BUILD_ID, hex, inline, type Place, trampoline } from "../engine/payload.js";
+import { type ImageSymbol, type Machine, XenError } from "../../host/index.js";
+import { BUILD_ID, buildPayload, hex, inline, type Place, trampoline } from "../engine/payload.js";
 import { APPLIED, Bench, LOADED, REVERTED, refused, sample } from "../engine/support.js";
 import { Dice, mutated } from "../fuzz/mutate.js";
 import { renamed } from "./support.js";
@@ -163,41 +163,74 @@ describe("order of checks", () => {
 
 describe("bad payloads", () => {
   const SEED = Number(process.env.HISTORY_SEED ?? 20_150_713);
+  const ODD = [0n, 1n, 4n, 8n, 0x1000n, 0xffffffffn, 0xffff82d080113f00n, NOWHERE, -1n];
+  const FLAGS = [1, 0x201, 0x801, 2, 10, 4, 0x400, 0];
+
+  /** A place of a form that a compiler could give, with a few odd things about it. */
+  function anyPlace(dice: Dice, symbols: readonly ImageSymbol[]): Place {
+    const { name, size } = dice.pick(symbols);
+    const odd = <T>(usual: T, other: () => T): T => (dice.below(5) === 0 ? other() : usual);
+    const type = 1 + dice.below(3);
+    const at = dice.below(Number(size) + 2);
+    const content = new Uint8Array(odd(1 + dice.below(8), () => 1 + dice.below(64))).fill(0x90);
+    const place =
+      type === 3
+        ? trampoline(name, Number(size), content)
+        : {
+            ...inline(name, Number(size), at, content),
+            type,
+            ...(type === 2 && { flags: RODATA }),
+          };
+    const inside = dice.below(2) === 0 ? "text" : "rodata";
+    const field = { size: 1 << dice.below(4), flag: dice.below(4), mask: 0xffffffffn };
+    return {
+      ...place,
+      inside: type === 2 ? inside : odd("text", () => inside),
+      size: odd(Number(size), () => Number(size) + dice.below(3) - 1),
+      flags: odd(place.flags ?? 1, () => dice.pick(FLAGS)),
+      address: odd(0n, () => dice.pick(ODD)),
+      relocAddr: odd(0n, () => dice.pick(ODD)),
+      howto: type === 3 ? (place.howto ?? {}) : odd(place.howto ?? {}, () => field),
+    };
+  }
+
+  /** As far as it gets, to the end of its life; why it got no further. */
+  async function outcome(b: Bench, file: Uint8Array): Promise<string> {
+    let uploaded = false;
+    try {
+      await b.upload("f", file);
+      uploaded = true;
+      await b.xc.checkAndWait("f");
+      await b.xc.applyAndWait("f");
+      await b.xc.revertAndWait("f");
+      await b.xc.unload("f");
+      return "unloaded";
+    } catch (error) {
+      assert.ok(error instanceof XenError, String(error)); // whatever traps in the core is none
+      assert.notEqual(error.reason, "none", error.message);
+      if (uploaded && (await b.status("f")) !== APPLIED) await b.xc.unload("f");
+      return error.reason;
+    }
+  }
+
   test(`aa5a06d5d6: never an assertion, also of those that pass; seed ${SEED}`, async () => {
     const dice = new Dice(SEED);
     const b = await Bench.boot();
+    const before = b.machine.stateHash();
+    const symbols = [...b.machine.symbols].filter(({ size }) => size > 0n);
     const names = ["xsa125", "callers", "string-new", "old-exact", "inline-text", "endbr"];
     const files = names.map(sample);
-    const booted = b.machine.snapshot();
-    let applied = 0;
-    for (let run = 0; run < 600; run++) {
-      // A MachineBug is no XenError: whatever traps in the core ends the test.
-      const ended = await lives(b, mutated(dice, dice.pick(files)));
-      if (ended === APPLIED) {
-        applied++;
-        b.machine.restore(booted); // what it has put in place may be any code
-      }
+    const seen = new Map<string, number>();
+    for (let run = 0; run < 1500; run++) {
+      const places = Array.from({ length: 1 + dice.below(2) }, () => anyPlace(dice, symbols));
+      const made = run % 2 === 0 ? buildPayload({ places }) : mutated(dice, dice.pick(files));
+      const why = await outcome(b, made);
+      seen.set(why, (seen.get(why) ?? 0) + 1);
+      assert.equal(b.machine.stateHash(), before, `seed ${SEED}, run ${run}: ${why}`);
     }
-    assert.ok(applied > 20, `${applied} were applied: too few to mean anything`);
+    const applied = seen.get("unloaded") ?? 0;
+    assert.ok(applied > 100 && seen.size > 35, `${applied} applied, ${seen.size} outcomes`);
   });
-
-  /** As far as it gets: the last state that it reached. */
-  async function lives(b: Bench, file: Uint8Array): Promise<number> {
-    let reached = 0;
-    try {
-      await b.upload("f", file);
-      reached = LOADED;
-      await b.xc.checkAndWait("f");
-      await b.xc.applyAndWait("f");
-      reached = APPLIED;
-      await b.xc.revertAndWait("f");
-    } catch (error) {
-      assert.ok(error instanceof XenError, String(error));
-      assert.notEqual(error.reason, "none", error.message);
-    }
-    if (reached === LOADED) await b.xc.unload("f");
-    return reached;
-  }
 });
 
 describe("loaded, not applied (a57b4074ab, d2daa40fb3)", () => {
