@@ -122,7 +122,7 @@ describe("a hook that would bring the hypervisor down leaves everything as it wa
     assert.equal(machine.stateHash(), before);
   });
 
-  test("0dd9268808, REPLACE: what it has reverted before a hook crashed is applied still", async () => {
+  test("0dd9268808, REPLACE: what it reverted before a hook crashed is applied still", async () => {
     assert.equal(client.upload("below", read("copy_shared")), 0);
     assert.equal(client.action("below", APPLY), 0);
     machine.run();

@@ -64,7 +64,7 @@ describe("states, statuses and error numbers (c1058b29cb, 52efa01ed2, 0265fd753b
   const FROM = { check: LOADED, apply: CHECKED, revert: APPLIED, unload: LOADED } as const;
   const NAMES = Object.keys(EXPECTED) as (keyof typeof EXPECTED)[];
 
-  test("K52: GET that fails with any number is no state, before the action or after it", async () => {
+  test("K52: GET that fails with any number is no state, before the action or after", async () => {
     // 2, 4, 8 and 16 are states too
     for (const errno of ERRNOS) {
       for (const name of NAMES) {
@@ -179,7 +179,7 @@ describe("time (4c8eab5a93, 3bc5cf73d7)", () => {
     return assert.fail("no end within 100 ms");
   }
 
-  test("R116: `time` is milliseconds, today's `timeout` nanoseconds: no sooner, no later", async () => {
+  test("R116: `time` is in ms, today's `timeout` in ns: no sooner, no later", async () => {
     const { b } = await stuck({ quiesce: "guest-entry" }, 0n);
     const { machine } = b;
     await checked(b, "p", [replace(machine, "check_even")]);
