@@ -4,76 +4,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as abi from "../../host/abi.js";
-import { type ActionName, Attempt, type Client } from "../../host/cli/actions.js";
-import { Context } from "../../host/cli/context.js";
-import { XenError } from "../../host/error.js";
+import { error, play } from "./scripted.js";
 
 const LOADED = abi.XSPLICE_STATUS_LOADED;
 const PROGRESS = abi.XSPLICE_STATUS_PROGRESS;
 const CHECKED = abi.XSPLICE_STATUS_CHECKED;
 const APPLIED = abi.XSPLICE_STATUS_APPLIED;
 const REVERTED = abi.XSPLICE_STATUS_REVERTED;
-
-const error = (errno: number): XenError => XenError.of(errno, abi.REASON_NONE);
-
-type Answer = number | XenError;
-
-interface Script {
-  /** What GET answers, one after the other; the last one for ever. */
-  readonly states: readonly Answer[];
-  /** What the action itself answers. */
-  readonly refused?: XenError;
-}
-
-interface Played {
-  readonly code: number;
-  readonly out: string;
-  readonly issued: readonly string[];
-  readonly seconds: number;
-  /** The reason on stderr. */
-  readonly reason: string | undefined;
-}
-
-async function play(name: ActionName, { states, refused }: Script): Promise<Played> {
-  let out = "";
-  const issued: string[] = [];
-  let polls = 0;
-  let ns = 0n;
-  const env = {};
-  const take = (text: string): void => {
-    out += text;
-  };
-  let reason: string | undefined;
-  const err = (text: string): void => {
-    reason = /\[E[A-Z]+, ([a-z-]+)\]/.exec(text)?.[1] ?? reason;
-  };
-  const io = { out: take, err, env, outIsTerminal: false, errIsTerminal: false };
-  const act = (action: string) => async (): Promise<void> => {
-    issued.push(action);
-    if (refused) throw refused;
-  };
-  const client: Client = {
-    async get(id) {
-      const answer = states[Math.min(polls++, states.length - 1)] as Answer;
-      if (answer instanceof XenError) throw answer;
-      return { id, status: answer };
-    },
-    failed: (_id, status) => error(-status),
-    apply: act("apply"),
-    revert: act("revert"),
-    unload: act("unload"),
-    check: act("check"),
-  };
-  const machine = {
-    run(options: { ns?: bigint | number }) {
-      ns += BigInt(options.ns ?? 0);
-      return { instructions: 1n, timeNs: BigInt(options.ns ?? 0), stop: "time" };
-    },
-  };
-  const attempt = new Attempt(new Context(io, false), machine, client, name, "foo");
-  const code = await attempt.perform({ timeMs: 0 });
-  return { code, out, issued, seconds: Number(ns / 1_000_000_000n), reason };
-}
 
 describe("messages (R165-R174)", () => {
   test("F: apply from CHECKED, immediate success", async () => {
@@ -129,6 +66,7 @@ describe("messages (R165-R174)", () => {
   });
 });
 
+// c1058b29cb, 52efa01ed2, 0265fd753b: states and error numbers taken for each other.
 describe("defects of the RFC's loop", () => {
   test("K51, R168: a dot for each second of PROGRESS, then the real result", async () => {
     const states = [CHECKED, PROGRESS, PROGRESS, PROGRESS, APPLIED];

@@ -16,7 +16,7 @@ import { cli, scratch } from "./support.js";
 
 const KNOWN = new Set(COMMANDS.keys());
 
-describe("R155, K50: prefixes", () => {
+describe("R155, K50, fb2716a191: prefixes", () => {
   const rows: [string, string | undefined][] = [
     ["h", "help"],
     ["l", "list"],
@@ -43,7 +43,7 @@ describe("R155, K50: prefixes", () => {
     });
   }
 
-  test("an ambiguous prefix names the others", () => {
+  test("fb2716a191: an ambiguous prefix names the others", () => {
     assert.deepEqual(matchCommand("u", KNOWN, false)?.others, ["unload"]);
     assert.deepEqual(matchCommand("up", KNOWN, false)?.others, []);
   });

@@ -56,7 +56,7 @@ describe("every way to patch", () => {
     });
   }
 
-  test("R127, 98b728a7b2: APPLY after REVERT starts from fresh data", async () => {
+  test("R127; 98b728a7b2, 66d3f83db6: APPLY after REVERT starts from fresh data", async () => {
     const b = await Bench.boot();
     await b.load("p", sample("new-data"));
     const first = [1, 2, 3].map(() => b.call("account_last", 0n));

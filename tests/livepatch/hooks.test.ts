@@ -122,7 +122,7 @@ describe("a hook that would bring the hypervisor down leaves everything as it wa
     assert.equal(machine.stateHash(), before);
   });
 
-  test("REPLACE: what it has reverted before a hook crashed is applied still", async () => {
+  test("0dd9268808, REPLACE: what it reverted before a hook crashed is applied still", async () => {
     assert.equal(client.upload("below", read("copy_shared")), 0);
     assert.equal(client.action("below", APPLY), 0);
     machine.run();
@@ -254,6 +254,7 @@ describe("what a hook may do", () => {
     assert.equal(machine.stateHash(), before);
   });
 
+  // d2daa40fb3: the payload is not applied yet when its load hook runs.
   test("a bug frame that names a function: called with the registers, also from within", () => {
     client.upload("p", read("run_fn"));
     assert.deepEqual(act(APPLY), { r: 0, p: 0, state: APPLIED });

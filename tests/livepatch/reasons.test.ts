@@ -251,7 +251,7 @@ describe("why today's payloads are refused", { skip }, () => {
     assert.equal(lastReason(), "lp-replace-hooks");
   });
 
-  test("REPLACE where the one beneath cannot be reverted: it stays, nothing is applied", () => {
+  test("0dd9268808, REPLACE: the one beneath cannot be reverted: nothing is applied", () => {
     client.upload("stays", payloads.read("base/acthook_norevert_einval.livepatch"));
     client.upload("new", payloads.read("base/modinfo.livepatch"));
     assert.equal(client.action("stays", abi.LIVEPATCH_ACTION_APPLY), 0);

@@ -84,7 +84,7 @@ function finish(cases: i32): void {
   expect<u64>(<u64>header().payload_count).toBe(0);
 }
 
-describe("mutations", () => {
+describe("mutations (R225, aa5a06d5d6)", () => {
   beforeEach(fresh);
 
   it("start from a payload that is accepted", () => {

@@ -28,7 +28,7 @@ describe("place", () => {
     b = new Sample();
   });
 
-  it("keeps the order of the headers and every alignment up to a page", () => {
+  it("keeps the order of the headers and every alignment up to a page (c3f951417f)", () => {
     const odd = b.add(".text.odd", PROGBITS, AX, 1);
     b.at(odd).zeros(3);
     const next = b.add(".text.next", PROGBITS, AX, 64);
@@ -56,7 +56,7 @@ describe("place", () => {
     expect<u64>(sum).toBe(0);
   });
 
-  it("takes a payload without text", () => {
+  it("takes a payload without text (63e23a29e0)", () => {
     b.at(b.text).flags = A;
     b.build();
     const p = claim("data");

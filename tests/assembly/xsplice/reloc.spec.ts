@@ -1,5 +1,5 @@
 // xsplice/reloc: every type of the psABI that the loader knows, at its limits, and every way to
-// be wrong (R67; 2ff229643b, bd53b85156, 0dc1f929e8). A value that does not fit is never written.
+// be wrong (R67; 2ff229643b, bd53b85156). A value that does not fit is never written.
 
 import { EINVAL, EOPNOTSUPP, EOVERFLOW } from "../../../assembly/abi";
 import { refusal } from "../../../assembly/hv/refusal";
@@ -184,6 +184,25 @@ describe("relocation entries", () => {
     b.rela(data, 8, 1, b.symbol("S", comment, 0), 0);
     expect<i32>(run()).toBe(-EINVAL);
     expect<u32>(refusal().reason).toBe(REASON_ELF_RELOC);
+  });
+
+  it("may be none, for a section without a byte, which has an address (0dc1f929e8)", () => {
+    begin();
+    const none = b.add(".data.none", PROGBITS, AW, 1);
+    const table = b.rela(none, 0, 1, 1);
+    b.rela(data, 8, 1, b.symbol("S", none, 0), 5);
+    b.build();
+    const size = b.header_off(table) + 32;
+    expect<u64>(load<u64>(size)).toBe(24);
+    store<u64>(size, 0);
+    const p = claim("try");
+    expect<i32>(load_file(b, p)).toBe(0);
+    // It stands where the section before it ends.
+    expect<u64>(load<u64>(payload_off(p, PLACE + 8, 8))).toBe(PLACE + 24 + 5);
+    // With an entry there is a place to write to, and that is outside.
+    begin();
+    b.rela(b.add(".data.none", PROGBITS, AW, 1), 0, 1, b.symbol("S", b.text, 0), 0);
+    expect<i32>(run()).toBe(-EINVAL);
   });
 
   it("are told apart by section and number", () => {

@@ -118,7 +118,7 @@ describe("resolve", () => {
     expect<u64>(refusal().va).toBe(PRINTK);
   });
 
-  it("finds what loaded payloads export, after the image (R196, a57b4074ab)", () => {
+  it("finds what loaded payloads export, after the image (R196; a57b4074ab, fec659aa2d)", () => {
     const one = new Sample();
     one.symbol("helper", one.text, 16, 0x12, 4);
     one.symbol("hidden", one.text, 20, 0x02, 4);
