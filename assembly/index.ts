@@ -57,6 +57,7 @@ import { install_xsplice } from "./xsplice/sysctl";
 
 export {
   hv_frames_off,
+  hv_hotplug,
   hv_owners_off,
   hv_rolled_back,
   hv_schedule_hash,

@@ -4,6 +4,7 @@
 import { enter_domain } from "./hv/domain";
 import { frame_owner, OWNER_PAGETABLE } from "./hv/frames";
 import { header } from "./hv/header";
+import { request_hotplug } from "./hv/hotplug";
 import { FRAMES_OFF, IO_OFF, OWNERS_OFF } from "./hv/layout";
 import { drop_frame_code, flush_tlb } from "./hv/pages";
 import { skip_to_event } from "./hv/sched";
@@ -23,6 +24,12 @@ export function hv_step(cpu: u32, instructions: u32): u32 {
  *  it cannot run now. */
 export function hv_step_visible(cpu: u32, limit: u32): u32 {
   return cpu < header().nr_cpus ? step_visible(cpu, limit) : 0;
+}
+
+/** Asks for a CPU to go or to come, and does not wait: 0 done, 1 it is when everybody has come by; or
+ *  a refusal. */
+export function hv_hotplug(cpu: u32, online: u32): i32 {
+  return request_hotplug(cpu, online != 0);
 }
 
 /** Nobody can run: the time goes on to the next event. */

@@ -3,6 +3,7 @@
 // XSPLICE_STATUS_LOADED is `LOADED`, STOP_RETURN is `return`.
 
 import * as numbers from "../assembly/abi.js";
+import * as schedules from "../assembly/abi_schedules.js";
 import * as reasons from "../assembly/reasons.js";
 
 export * from "../assembly/abi.js";
@@ -33,6 +34,11 @@ const STEPS = namesOf(reasons, "STEP_", kebab);
 const STATUSES = namesOf(numbers, "XSPLICE_STATUS_", same);
 const STOPS = namesOf(numbers, "STOP_", kebab);
 const VECTORS = namesOf(numbers, "VECTOR_", (word) => `#${word}`);
+
+/** `barrier`, `stack` …: guards that a search may take out, and their bits. */
+export const GUARDS: ReadonlyMap<string, number> = new Map(
+  [...namesOf(schedules, "GUARD_", kebab)].map(([bit, name]) => [name, bit]),
+);
 
 /** Every reason code, `none` included. */
 export const REASON_CODES: readonly number[] = [...REASONS.keys()];

@@ -45,6 +45,7 @@ export interface CoreExports {
   hv_interrupt(cpu: number, vector: number): number;
   hv_step(cpu: number, instructions: number): number;
   hv_step_visible(cpu: number, limit: number): number;
+  hv_hotplug(cpu: number, online: number): number;
   hv_skip(): void;
   hv_watch(on: number): void;
   hv_watched(): number;

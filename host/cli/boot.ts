@@ -1,64 +1,28 @@
 // `boot`: a fresh machine in place of the one in the file.
 
-import { basename } from "node:path";
-import { createMachine, type MachineOptions } from "../create.js";
-import { parsePolicy } from "../policy.js";
-import { optionNumber, optionStackWalk, optionText, requireNumber } from "./arguments.js";
-import { type Command, type Options, UsageError } from "./command.js";
-import type { Context } from "./context.js";
+import { createMachine } from "../create.js";
+import {
+  MACHINE_OPTIONS,
+  machineOptions,
+  SECURITY_OPTIONS,
+  securityOptions,
+} from "./boot_options.js";
+import type { Command } from "./command.js";
 import { showInfo } from "./info.js";
-import { readKeys } from "./keys.js";
-
-async function machineOptions(ctx: Context, options: Options): Promise<MachineOptions> {
-  const image = optionText(options.image, "--image");
-  const policy = optionText(options.policy, "--policy");
-  const keys = optionText(options.keys, "--keys");
-  const base = optionText(options.payloadBase, "--payload-base");
-  const seed = optionText(options.seed, "--seed");
-  const quiesce = optionText(options.quiesce, "--quiesce") ?? "guest-entry";
-  if (quiesce !== "guest-entry" && quiesce !== "rendezvous")
-    throw new UsageError(`--quiesce: ${quiesce} is neither guest-entry nor rendezvous`);
-  const entries = optionText(options.entries, "--entries");
-  if (entries !== undefined && entries !== "image" && entries !== "machine")
-    throw new UsageError(`--entries: ${entries} is neither image nor machine`);
-  return {
-    ...(image === undefined ? {} : { image: await ctx.readFile(image), label: basename(image) }),
-    cpus: optionNumber(options.cpus, "--cpus", 256, 0) || undefined,
-    seed: seed === undefined ? undefined : requireNumber(seed, "--seed"),
-    cpuFeatures: optionText(options.cpuFeatures, "--cpu-features"),
-    payloadBase: base === undefined ? undefined : requireNumber(base, "--payload-base"),
-    workload: optionText(options.workload, "--workload"),
-    entries,
-    quiesce,
-    stackWalk: optionStackWalk(options.stackWalk),
-    requireSignature: options.requireSignature === true,
-    bugTrampoline: options.bugTrampoline === true,
-    ...(keys === undefined ? {} : { keys: readKeys(keys).map(({ der }) => der) }),
-    ...(policy === undefined
-      ? {}
-      : { policy: parsePolicy(Buffer.from(await ctx.readFile(policy)).toString("utf8")) }),
-  };
-}
 
 export const command: Command = {
   usage: "boot",
   options: [
-    ["--image <elf>", "the hypervisor; without it the embedded mini-Xen"],
-    ["--cpus <n>", "number of CPUs"],
-    ["--seed <n>", "seed of the scheduler"],
-    ["--workload <name>", "what the guests do"],
-    ["--entries <whose>", "image or machine: whose code guests enter by, if its note is wrong"],
-    ["--quiesce <how>", "guest-entry or rendezvous: where CPUs wait for a patch"],
-    ["--stack-walk <how>", "scan or frames: how stacks are searched for code that changes"],
-    ["--require-signature", "upload signed payloads only"],
-    ["--keys <dir>", "certificates and public keys that may sign payloads"],
-    ["--policy <file>", "who may make which sysctl"],
-    ["--cpu-features <list>", "the CPU it is booted on: a preset, or feature bits"],
-    ["--payload-base <addr>", "where payloads go"],
+    ...MACHINE_OPTIONS,
+    ...SECURITY_OPTIONS,
     ["--bug-trampoline", "a trap in every body that a trampoline leaves behind"],
   ],
   async run(ctx, _args, options) {
-    const machine = await createMachine(await machineOptions(ctx, options));
+    const machine = await createMachine({
+      ...(await machineOptions(ctx, options)),
+      ...(await securityOptions(ctx, options)),
+      bugTrampoline: options.bugTrampoline === true,
+    });
     await ctx.boot(machine);
     showInfo(ctx, machine);
     return 0;

@@ -1,59 +1,158 @@
-// `search`: enumerates CPU schedules around an apply or a revert, on a machine of its own, and
-// checks after each step that patching is safe.
+// `search`: enumerates CPU schedules around what toolstacks ask for, on a machine of its own, and
+// checks after each step that patching is safe. What it finds, `--replay` shows step by step.
 
-import { basename } from "node:path";
+import { GUARDS } from "../abi.js";
 import { createMachine } from "../create.js";
-import { search } from "../search/search.js";
+import type { Machine } from "../machine.js";
+import { formatSchedule, parseHappening, parseSchedule } from "../search/schedule.js";
+import { ACTIONS, type Action } from "../search/scripts.js";
+import { replay, type SearchOptions, search } from "../search/search.js";
 import { optionNumber, optionText } from "./arguments.js";
-import { type Command, UsageError } from "./command.js";
+import { MACHINE_OPTIONS, machineOptions } from "./boot_options.js";
+import { type Command, type Options, UsageError } from "./command.js";
+import type { Context } from "./context.js";
 import { hex } from "./format.js";
+import { symbolOf } from "./place.js";
+import { Story, type Trouble, tellTrouble } from "./search_story.js";
+
+const PROGRESS_MS = 1000;
+const CPUS_MAX = 8;
+const CPUS = 2;
+
+/** The words of an option, each of which means something. */
+function words<T>(
+  value: Options[string],
+  flag: string,
+  means: (word: string) => T | undefined,
+  known: string,
+): T[] | undefined {
+  const text = optionText(value, flag);
+  return text?.split(",").map((word) => {
+    const meant = means(word.trim());
+    if (meant === undefined) throw new UsageError(`${flag}: "${word}" is none of ${known}`);
+    return meant;
+  });
+}
+
+function actionsOf(value: Options[string], flag: string): Action[] | undefined {
+  const isAction = (word: string) => ACTIONS.find((action) => action === word);
+  return words(value, flag, isAction, ACTIONS.join(", "));
+}
+
+/** Says how far it is, when it takes long. */
+function progress(ctx: Context): SearchOptions["onProgress"] {
+  let last = performance.now();
+  return ({ schedules, states }) => {
+    const now = performance.now();
+    if (now - last < PROGRESS_MS) return;
+    last = now;
+    ctx.say(`xen-xsplice: ${schedules} schedules, ${states} states`);
+  };
+}
+
+async function searchOptions(
+  ctx: Context,
+  options: Options,
+  other: string | undefined,
+): Promise<SearchOptions> {
+  const guards = words(
+    options.without,
+    "--without",
+    (w) => GUARDS.get(w),
+    [...GUARDS.keys()].join(),
+  );
+  const events = "nmi-N, offline-N, online-N";
+  const happenings = words(options.happens, "--happens", parseHappening, events);
+  const theirs = actionsOf(options.meanwhile, "--meanwhile") ?? (other ? ["apply"] : undefined);
+  const payload = other === undefined ? {} : { payload: await ctx.readFile(other) };
+  return {
+    actions: actionsOf(options.action, "--action") ?? ["apply"],
+    ...(theirs && { meanwhile: { ...payload, actions: theirs as Action[] } }),
+    ...(happenings && { happenings }),
+    bound: optionNumber(options.bound, "--bound", 8, 2),
+    steps: optionNumber(options.steps, "--steps", 1_000_000, 4_000),
+    schedules: optionNumber(options.schedules, "--schedules", 1_000_000_000, 20_000),
+    timeMs: optionNumber(options.time, "--time", 1_000_000, 2),
+    withoutGuards: (guards ?? []).reduce((mask, guard) => mask | guard, 0),
+    onProgress: progress(ctx),
+  };
+}
+
+async function boot(ctx: Context, options: Options, needed: number): Promise<Machine> {
+  const how = await machineOptions(ctx, options);
+  const cpus = how.cpus ?? CPUS;
+  if (cpus < needed || cpus > CPUS_MAX)
+    throw new UsageError(`--cpus: ${cpus} is not between ${needed} and ${CPUS_MAX}`);
+  const workload = how.workload ?? "storm";
+  if (workload === "none") throw new UsageError("--workload: without guests nothing is concurrent");
+  return createMachine({ ...how, cpus, workload });
+}
+
+const troubleRecord = (machine: Machine, { invariant, cpu, va }: Trouble) => ({
+  invariant,
+  cpu,
+  va: hex(va),
+  symbol: symbolOf(machine, va),
+});
+
+/** Follows one schedule. */
+async function follow(
+  ctx: Context,
+  machine: Machine,
+  payload: Uint8Array,
+  schedule: string,
+  options: SearchOptions,
+): Promise<number> {
+  const parsed = parseSchedule(schedule);
+  if (!parsed) throw new UsageError(`--replay: "${schedule}" is no schedule, as "12:1 30:0" is`);
+  const story = new Story(machine);
+  const onStep = story.note.bind(story);
+  const broken = await replay(machine, payload, parsed, { ...options, onStep });
+  for (const line of story.lines()) ctx.print(line);
+  ctx.print(broken ? tellTrouble(machine, broken) : "No invariant was broken.");
+  const failure = broken && { ...troubleRecord(machine, broken), schedule: parsed };
+  ctx.result({ steps: story.steps, ...(failure && { failure }) });
+  return broken ? 1 : 0;
+}
 
 export const command: Command = {
-  usage: "search <payload>",
+  usage: "search <payload> [other]",
   options: [
-    ["--image <elf>", "the hypervisor; without it the embedded mini-Xen"],
-    ["--cpus <n>", "number of CPUs, 2 or 3 (2)"],
+    ["--action <list>", "check, apply, revert, unload, replace: what a toolstack asks for (apply)"],
+    ["--meanwhile <list>", "what a second one asks for, of the other payload or the same"],
+    ["--happens <list>", "nmi-N, offline-N, online-N: what happens to CPU N at any moment"],
     ["--bound <n>", "preemptions in one schedule (2)"],
-    ["--action <name>", "apply or revert (apply)"],
-    ["--workload <name>", "what the guests do meanwhile (storm)"],
-    ["--quiesce <how>", "guest-entry or rendezvous"],
     ["--schedules <n>", "ends the search after so many (20000)"],
+    ["--steps <n>", "steps of one schedule (4000)"],
+    ["--replay <schedule>", "follows one schedule and tells what happens"],
+    ["--without <list>", "takes guards out, to see what they are for"],
+    ...MACHINE_OPTIONS,
   ],
-  async run(ctx, [file = ""], options) {
-    const action = optionText(options.action, "--action") ?? "apply";
-    if (action !== "apply" && action !== "revert")
-      throw new UsageError(`--action: ${action} is neither apply nor revert`);
-    const quiesce = optionText(options.quiesce, "--quiesce") ?? "guest-entry";
-    if (quiesce !== "guest-entry" && quiesce !== "rendezvous")
-      throw new UsageError(`--quiesce: ${quiesce} is neither guest-entry nor rendezvous`);
-    const image = optionText(options.image, "--image");
+  async run(ctx, [file = "", other], options) {
+    const schedule = optionText(options.replay, "--replay");
+    const how = await searchOptions(ctx, options, other);
     const payload = await ctx.readFile(file);
-    const machine = await createMachine({
-      ...(image === undefined ? {} : { image: await ctx.readFile(image), label: basename(image) }),
-      cpus: optionNumber(options.cpus, "--cpus", 8, 2) || 2,
-      workload: optionText(options.workload, "--workload") ?? "storm",
-      quiesce,
-    });
-    const { failure, schedules, states, seconds, cut } = await search(machine, payload, {
-      actions: [action],
-      bound: optionNumber(options.bound, "--bound", 8, 2),
-      schedules: optionNumber(options.schedules, "--schedules", 1_000_000_000, 20_000),
-      onProgress: (so_far) =>
-        process.stderr.write(`${so_far.schedules} schedules, ${so_far.states} states …\n`),
-    });
-    const took = `${schedules} schedules, ${states} states, ${seconds.toFixed(1)} s`;
-    ctx.print(`${took}${cut ? " (ended by --schedules)" : ""}`);
+    const machine = await boot(ctx, options, how.meanwhile ? 2 : 1);
+    if (schedule !== undefined) return follow(ctx, machine, payload, schedule, how);
+    const { failure, schedules, states, seconds, cut, unfinished } = await search(
+      machine,
+      payload,
+      how,
+    );
+    const ended = cut ? " (ended by --schedules)" : "";
+    ctx.print(`${schedules} schedules, ${states} states, ${seconds.toFixed(1)} s${ended}`);
+    if (unfinished > 0) ctx.print(`${unfinished} had not ended after ${how.steps} steps.`);
+    const numbers = { schedules, states, seconds, cut, unfinished };
     if (!failure) {
       ctx.print("No invariant was broken.");
-      ctx.result({ schedules, states, seconds });
+      ctx.result(numbers);
       return 0;
     }
-    const { invariant, schedule, violation } = failure;
-    ctx.print(`${invariant}: CPU ${violation.cpu} at ${hex(violation.va)}`);
-    ctx.print(
-      `schedule ${schedule.map(({ step, cpu }) => `${step}:${cpu}`).join(" ") || "(none)"}`,
-    );
-    ctx.result({ schedules, states, seconds, failure: { invariant, schedule } });
+    ctx.print(tellTrouble(machine, failure.violation));
+    const text = formatSchedule(failure.schedule);
+    ctx.print(`The same options and --replay "${text}" tell how.`);
+    const broken = troubleRecord(machine, failure.violation);
+    ctx.result({ ...numbers, failure: { ...broken, schedule: failure.schedule, replay: text } });
     return 1;
   },
 };

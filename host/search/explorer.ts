@@ -1,37 +1,40 @@
 // Enumerates schedules (depth first, after CHESS): every order of the CPUs' visible steps with at
 // most `bound` preemptions, where the turn is taken from a CPU that could go on. Who waits gives it
 // away for nothing, to any of the others; who spins, or has had many steps, to the next one, so
-// that nobody is kept waiting for ever. A state that was seen
-// before with as many preemptions left is not gone through again. After every step the core's
-// invariants are asked.
+// that nobody is kept waiting for ever. What may happen at any moment happens at each. A state that
+// was seen before with as many preemptions left is not gone through again. After every step the
+// core's invariants are asked.
 
 import * as abi from "../abi.js";
 import type { Core } from "../core.js";
 import type { Schedules, Violation } from "../schedules.js";
 import { type Checkpoint, Checkpoints } from "./checkpoint.js";
-import type { Schedule } from "./schedule.js";
-import { hashPlaces, type Places, type Toolstacks } from "./toolstack.js";
+import type { Happening, Schedule } from "./schedule.js";
+import { hashPlaces, lostWork, type Places, type Toolstacks } from "./toolstack.js";
 
-/** Instructions of a step in which nothing is visible: then others may go on, too. */
-const STEP_LIMIT = 512;
 /** Steps after which a CPU gives the turn away for nothing: guests never come to an end. */
 const TURN = 48;
 /** Steps of each CPU that are still taken when all is over: it meets what has changed. */
 const GRACE = 40;
 const NS_PER_MS = 1_000_000n;
 const NOBODY = -1;
-/** Steps behind which a CPU cannot go on, or need not. */
+/** Steps behind which a CPU need not go on. */
 const YIELDS: ReadonlySet<number> = new Set([abi.VISIBLE_PAUSE, abi.VISIBLE_LIMIT]);
 
 export interface Limits {
+  readonly cpus: number;
   /** Preemptions of one schedule. */
   readonly bound: number;
   /** Steps of one schedule before it is left to the machine's own scheduler. */
   readonly steps: number;
+  /** Instructions of one step at the most. */
+  readonly stepInstructions: number;
   /** Ends the search. */
   readonly schedules: number;
   /** Milliseconds in which everything has to be over. */
   readonly timeMs: number;
+  /** What happens once in a schedule, or not at all. */
+  readonly happenings: readonly Happening[];
 }
 
 /** A schedule that breaks something. */
@@ -50,6 +53,12 @@ export interface Step {
   readonly cpu: number;
   /** VISIBLE_*: why it ended. */
   readonly why: number;
+  readonly happens?: Happening;
+}
+
+export interface Progress {
+  readonly schedules: number;
+  readonly states: number;
 }
 
 /** A schedule under way. */
@@ -63,12 +72,9 @@ interface Path {
   turn: number;
   step: number;
   readonly left: number;
+  /** Bit n: happening n has not happened. */
+  readonly pending: number;
   readonly schedule: Schedule;
-}
-
-export interface Progress {
-  readonly schedules: number;
-  readonly states: number;
 }
 
 export class Explorer {
@@ -85,7 +91,6 @@ export class Explorer {
     private readonly core: Core,
     private readonly moves: Schedules,
     private readonly toolstacks: Toolstacks,
-    private readonly cpus: number,
     private readonly limits: Limits,
     private readonly judge: Judge = () => undefined,
     private readonly onProgress: (progress: Progress) => void = () => {},
@@ -104,29 +109,35 @@ export class Explorer {
   /** Goes through all schedules, those with fewer preemptions first. */
   run(): void {
     const start = this.checkpoints.take();
+    const pending = (1 << this.limits.happenings.length) - 1;
     for (let left = 0; left <= this.limits.bound && !this.over; left++) {
-      this.explore(this.beginning(left, []));
+      this.explore(this.beginning({ left, pending, schedule: [] }));
       if (!this.failure) this.checkpoints.rollback(start);
     }
   }
 
   /** Follows one schedule. */
   replay(schedule: Schedule, onStep: (step: Step) => void): void {
-    const path = this.beginning(0, schedule);
+    const path = this.beginning({ left: 0, pending: 0, schedule });
     while (this.goesOn(path)) {
-      const chosen = schedule.find(({ step }) => step === path.step)?.cpu;
-      const cpu = chosen ?? this.candidates(path)[0] ?? NOBODY;
+      const choice = schedule.find(({ step }) => step === path.step);
       const { step } = path;
-      const why = this.take(path, cpu);
-      if (cpu !== NOBODY) onStep({ step, cpu, why });
+      if (choice && "happens" in choice) {
+        this.happen(path, choice.happens);
+        onStep({ step, cpu: choice.happens.cpu, why: 0, happens: choice.happens });
+      } else {
+        const cpu = choice?.cpu ?? this.candidates(path)[0] ?? NOBODY;
+        const why = this.take(path, cpu);
+        if (cpu !== NOBODY) onStep({ step, cpu, why });
+      }
       if (this.isBroken(path)) return;
     }
     this.finish(path);
   }
 
-  private beginning(left: number, schedule: Schedule): Path {
+  private beginning(how: Pick<Path, "left" | "pending" | "schedule">): Path {
     const places = this.toolstacks.start();
-    return { places, cpu: NOBODY, yields: false, turn: 0, step: 0, left, schedule };
+    return { ...how, places, cpu: NOBODY, yields: false, turn: 0, step: 0 };
   }
 
   private goesOn(path: Path): boolean {
@@ -136,7 +147,8 @@ export class Explorer {
 
   /** Who could take the next step, the default first. */
   private candidates({ cpu, yields }: Path): number[] {
-    const order = Array.from({ length: this.cpus }, (_, i) => (cpu + 1 + i) % this.cpus);
+    const { cpus } = this.limits;
+    const order = Array.from({ length: cpus }, (_, i) => (cpu + 1 + i) % cpus);
     const able = order.filter((id) => this.moves.canStep(id));
     if (yields && able.length > 1) return able.filter((id) => id !== cpu);
     return able.includes(cpu) ? [cpu, ...able.filter((id) => id !== cpu)] : able;
@@ -149,17 +161,31 @@ export class Explorer {
       this.core.invoke("hv_skip");
       return 0;
     }
-    const why = this.moves.stepVisibly(cpu, STEP_LIMIT);
+    const why = this.moves.stepVisibly(cpu, this.limits.stepInstructions);
     path.turn = path.cpu === cpu ? path.turn + 1 : 1;
     path.cpu = cpu;
     path.yields = YIELDS.has(why) || path.turn >= TURN;
     return why;
   }
 
-  private isBroken({ schedule }: Path): boolean {
-    const violation = this.moves.violation();
-    if (violation) this.failure = { invariant: violation.invariant, violation, schedule };
+  private happen(path: Path, { kind, cpu }: Happening): void {
+    path.step += 1;
+    if (kind === "nmi") this.core.invoke("hv_interrupt", cpu, abi.VECTOR_NMI);
+    else this.core.invoke("hv_hotplug", cpu, kind === "online" ? 1 : 0);
+  }
+
+  private fail({ schedule }: Path, violation: Violation): void {
+    this.failure = { invariant: violation.invariant, violation, schedule };
+  }
+
+  private isBroken(path: Path): boolean {
+    const violation = this.moves.violation() ?? lostWork(path.places);
+    if (violation) this.fail(path, violation);
     return violation !== undefined;
+  }
+
+  private key({ places, pending }: Path): bigint {
+    return this.moves.hash() ^ hashPlaces(places) ^ (BigInt(pending) << 16n);
   }
 
   private isKnown(path: Path): boolean {
@@ -168,10 +194,6 @@ export class Explorer {
     if ((this.seen.get(key) ?? -1) >= path.left) return true;
     this.seen.set(key, path.left);
     return false;
-  }
-
-  private key({ places }: Path): bigint {
-    return this.moves.hash() ^ hashPlaces(places);
   }
 
   /** Follows a path by its default from here on, and branches off it. */
@@ -193,40 +215,46 @@ export class Explorer {
     // Who cannot go on is followed by any other; else the order is the default's but for `left`.
     const waits = !path.yields && path.cpu !== byDefault;
     const left = waits ? path.left : path.left - 1;
-    if (left < 0 || others.length === 0) return;
-    const here: Checkpoint = this.checkpoints.take();
-    for (const cpu of others) {
+    const able = left < 0 ? [] : others;
+    if (able.length === 0 && path.pending === 0) return;
+    const here = this.checkpoints.take();
+    for (const cpu of able) {
       const schedule = [...path.schedule, { step: path.step, cpu }];
-      const other: Path = { ...path, left, schedule };
-      this.take(other, cpu);
-      if (!this.isBroken(other)) this.explore(other);
-      if (this.failure) return;
-      this.checkpoints.rollback(here);
-      if (this.cut) return;
+      this.follow({ ...path, left, schedule }, here, (other) => this.take(other, cpu));
+      if (this.over) return;
     }
+    for (const [i, happens] of this.limits.happenings.entries()) {
+      const pending = path.pending & ~(1 << i);
+      if (pending === path.pending) continue;
+      const schedule = [...path.schedule, { step: path.step, happens }];
+      this.follow({ ...path, pending, schedule }, here, (other) => this.happen(other, happens));
+      if (this.over) return;
+    }
+  }
+
+  /** Goes another way, and comes back unless it breaks something. */
+  private follow(path: Path, here: Checkpoint, go: (path: Path) => void): void {
+    go(path);
+    if (!this.isBroken(path)) this.explore(path);
+    if (!this.failure) this.checkpoints.rollback(here);
   }
 
   /** The end of a schedule: what is not over has its time, and everybody meets what has changed. */
   private finish(path: Path): void {
     const over = this.toolstacks.isOver(path.places);
-    const key = this.key(path);
     if (!over && path.step < this.limits.steps) return; // seen before
+    const key = this.key(path);
     if (this.ends.has(key)) return;
     this.ends.add(key);
+    const violation = over ? this.judge(path.places) : undefined;
+    if (violation) this.fail(path, violation);
     if (!over) {
       this.unfinished += 1;
       this.core.invoke("hv_run", 0n, BigInt(this.limits.timeMs) * NS_PER_MS * 2n);
-      if (this.isBroken(path)) return;
-    } else {
-      const violation = this.judge(path.places);
-      if (violation) {
-        this.failure = { invariant: violation.invariant, violation, schedule: path.schedule };
-        return;
-      }
     }
-    for (let i = 0; i < GRACE * this.cpus; i++) {
-      this.moves.stepVisibly(i % this.cpus, STEP_LIMIT);
-      if (this.isBroken(path)) return;
+    const { cpus, stepInstructions } = this.limits;
+    for (let i = 0; i < GRACE * cpus && !this.failure && !this.isBroken(path); i++) {
+      this.moves.stepVisibly(i % cpus, stepInstructions);
     }
   }
 }

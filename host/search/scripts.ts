@@ -75,7 +75,7 @@ export function script(
     const sysctl = today
       ? actionOp(handle, cmd, timeMs * NS_PER_MS, 0)
       : marshal({ op: "action", id: wire, cmd, time: BigInt(timeMs) });
-    return { sysctl, settles: id };
+    return action === "unload" ? { sysctl } : { sysctl, settles: id };
   };
   const requests = actions.map(request);
   return { next: (answers) => (went(answers) ? requests[answers.length] : undefined) };

@@ -2,24 +2,35 @@
 // toolstacks ask for, up to a bound. A schedule that breaks an invariant is returned, and replays
 // exactly on a machine that was booted alike.
 
+import type { Allocate } from "../guest.js";
 import type { Machine } from "../machine.js";
 import type { Violation } from "../schedules.js";
 import { readPayloadFile } from "../verify/payload_file.js";
-import { Explorer, type Failure, type Judge, type Progress, type Step } from "./explorer.js";
-import type { Schedule } from "./schedule.js";
+import {
+  Explorer,
+  type Failure,
+  type Judge,
+  type Limits,
+  type Progress,
+  type Step,
+} from "./explorer.js";
+import type { Happening, Schedule } from "./schedule.js";
 import { type Action, bring, type Subject, script } from "./scripts.js";
 import { type Toolstack, Toolstacks } from "./toolstack.js";
-import type { Allocate } from "../guest.js";
 
 export interface SearchOptions {
   /** What a toolstack on CPU 0 asks for, one after the other; `apply` by default. */
   readonly actions?: readonly Action[];
   /** What a second toolstack, on CPU 1, asks for meanwhile, of the same payload or another. */
   readonly meanwhile?: { readonly payload?: Uint8Array; readonly actions: readonly Action[] };
+  /** What happens to CPUs, once each, at any moment or not at all. */
+  readonly happenings?: readonly Happening[];
   /** Preemptions in one schedule, 2 by default. */
   readonly bound?: number;
   /** Steps of one schedule, 4,000 by default. */
   readonly steps?: number;
+  /** Instructions of one step at the most, however little of it others see; 512 by default. */
+  readonly stepInstructions?: number;
   /** Upper bound of an action in virtual ms, 2 by default. */
   readonly timeMs?: number;
   /** Ends the search after so many schedules; 20,000 by default. */
@@ -43,6 +54,7 @@ export interface SearchResult {
   readonly failure?: Failure;
 }
 
+const TIME_MS = 2;
 /** The ids of the payloads of a search. */
 export const ID = "search";
 export const OTHER_ID = "search-2";
@@ -61,7 +73,7 @@ async function prepare(
   payload: Uint8Array,
   options: SearchOptions,
 ): Promise<MakeToolstacks> {
-  const { actions = ["apply"], meanwhile, timeMs = 2, warmUpNs = 20_000n } = options;
+  const { actions = ["apply"], meanwhile, timeMs = TIME_MS, warmUpNs = 20_000n } = options;
   const mine = subject(ID, payload);
   machine.run({ ns: warmUpNs });
   await bring(machine, mine, actions[0] ?? "apply");
@@ -82,10 +94,16 @@ function explore<T>(
   judge: Judge | undefined,
   work: (explorer: Explorer) => T,
 ): T {
-  const { bound = 2, steps = 4_000, schedules = 20_000, timeMs = 2 } = options;
-  const limits = { bound, steps, schedules, timeMs };
   const moves = machine.schedules();
-  const { cpus } = machine.info();
+  const limits: Limits = {
+    cpus: machine.info().cpus,
+    bound: options.bound ?? 2,
+    steps: options.steps ?? 4_000,
+    stepInstructions: options.stepInstructions ?? 512,
+    schedules: options.schedules ?? 20_000,
+    timeMs: options.timeMs ?? TIME_MS,
+    happenings: options.happenings ?? [],
+  };
   moves.withoutGuards(options.withoutGuards ?? 0);
   return machine.withBuffers((allocate) =>
     machine.inside((core) => {
@@ -94,7 +112,7 @@ function explore<T>(
       core.invoke("hv_watch", 1);
       try {
         const { onProgress } = options;
-        const explorer = new Explorer(core, moves, toolstacks, cpus, limits, judge, onProgress);
+        const explorer = new Explorer(core, moves, toolstacks, limits, judge, onProgress);
         return work(explorer);
       } finally {
         core.invoke("hv_watch", 0);

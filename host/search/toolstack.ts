@@ -5,7 +5,9 @@
 
 import * as abi from "../abi.js";
 import type { Core } from "../core.js";
+import { XenError } from "../error.js";
 import type { Allocate } from "../guest.js";
+import type { Violation } from "../schedules.js";
 
 const DOMAIN = 0;
 const ID = abi.XEN_XSPLICE_ID_SIZE;
@@ -14,6 +16,8 @@ const ID = abi.XEN_XSPLICE_ID_SIZE;
 export interface Request {
   /** struct xen_sysctl, 136 bytes. */
   readonly sysctl: Uint8Array;
+  /** What the answer brings along: memory of domain 0. */
+  readonly reads?: { readonly va: bigint; readonly length: number };
   /** The payload with whose action under way it is over; without it, when it returns. */
   readonly settles?: string;
 }
@@ -23,9 +27,14 @@ export interface Answer {
   readonly rc: number;
   /** struct xen_sysctl as it was copied back. */
   readonly sysctl: Uint8Array;
-  /** What became of `settles`: a status or -errno; undefined when the payload is gone. */
+  /** What was in `reads` then. */
+  readonly read?: Uint8Array;
+  /** What became of `settles`: a status, -errno, or GONE: there is no such payload any more. */
   readonly status?: number;
 }
+
+/** Of an answer's status. */
+export const GONE = -abi.ENOENT;
 
 export interface Toolstack {
   /** Undefined: it has no more to ask. */
@@ -112,7 +121,9 @@ export class Toolstacks {
     const va = this.buffers[cpu] ?? 0n;
     this.core.record().setBigUint64(0, va, true);
     const nr = BigInt(abi.HYPERVISOR_SYSCTL);
-    if (this.core.invoke("hv_begin", DOMAIN, cpu, nr, 1) < 0) return place;
+    const rc = this.core.invoke("hv_begin", DOMAIN, cpu, nr, 1);
+    if (rc === -abi.EOPNOTSUPP) throw XenError.of(abi.EOPNOTSUPP, abi.REASON_NO_GUESTS);
+    if (rc < 0) return place; // the CPU is not free for it now
     this.core.window().set(request.sysctl);
     this.core.invoke("hv_write", DOMAIN, va, request.sysctl.length);
     return { phase: "calling", answers: place.answers, request };
@@ -123,25 +134,38 @@ export class Toolstacks {
     const result = this.core.record();
     const returned = result.getUint32(abi.RESULT_STOP, true) === abi.STOP_RETURN;
     const rc = returned ? Number(result.getBigInt64(abi.RESULT_RAX, true)) : -abi.EIO;
-    this.core.invoke("hv_read", DOMAIN, this.buffers[cpu] ?? 0n, abi.SYSCTL_SIZE);
-    const answer = { rc, sysctl: this.core.window(abi.SYSCTL_SIZE).slice() };
+    const sysctl = this.read(this.buffers[cpu] ?? 0n, abi.SYSCTL_SIZE);
+    const { reads } = place.request ?? {};
+    const answer = { rc, sysctl, ...(reads && { read: this.read(reads.va, reads.length) }) };
     const waits = returned && rc === 0 && place.request?.settles !== undefined;
     const answers = [...place.answers, answer];
     if (!returned) return { phase: "done", answers };
     return waits ? { ...place, phase: "waiting", answers } : { phase: "ready", answers };
   }
 
+  private read(va: bigint, length: number): Uint8Array {
+    this.core.invoke("hv_read", DOMAIN, va, length);
+    return this.core.window(length).slice();
+  }
+
   private settle(place: Place): Place {
     const status = statusOf(this.core, place.request?.settles ?? "");
     if (status === -abi.EAGAIN) return place;
     const last = place.answers.at(-1);
-    if (!last || status === undefined) return { phase: "ready", answers: place.answers };
-    return { phase: "ready", answers: [...place.answers.slice(0, -1), { ...last, status }] };
+    if (!last) return place;
+    const settled = { ...last, status: status ?? GONE };
+    return { phase: "ready", answers: [...place.answers.slice(0, -1), settled] };
   }
 
   isOver(places: Places): boolean {
     return places.every(({ phase }) => phase === "done");
   }
+}
+
+/** Work that was accepted and never came to an end: its payload went meanwhile (K61). */
+export function lostWork(places: Places): Violation | undefined {
+  const cpu = places.findIndex(({ answers }) => answers.some(({ status }) => status === GONE));
+  return cpu < 0 ? undefined : { invariant: "lost-work", cpu, va: 0n };
 }
 
 /** Tells places apart that mean another future. */
@@ -151,10 +175,12 @@ export function hashPlaces(places: Places): bigint {
     hash = Math.imul(hash ^ value, 0x01000193) >>> 0;
   };
   for (const { phase, answers } of places) {
-    add(phase.length);
-    for (const { rc, status = 0 } of answers) {
+    add(phase.charCodeAt(0));
+    add(answers.length);
+    for (const { rc, status = 0, read } of answers) {
       add(rc);
       add(status);
+      read?.forEach(add);
     }
   }
   return BigInt(hash) << 24n;

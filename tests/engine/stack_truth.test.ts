@@ -158,11 +158,10 @@ async function replaceAll(options: BootOptions, guards: number, outcome: Outcome
     await checked(b, id, [replace(machine, id)]);
   }
   const dice = new Dice(SEED);
-  const moves = machine.schedules();
-  const start = moves.checkpoint();
+  const start = machine.snapshot();
   for (const id of functions) {
-    moves.rollback(start);
-    moves.withoutGuards(guards);
+    machine.restore(start);
+    machine.schedules().withoutGuards(guards);
     machine.run({ instructions: BigInt(dice.below(5000)) });
     assert.equal(action(machine, id, abi.XSPLICE_ACTION_APPLY), 0);
     const used = usedWhenApplied(machine, dice, id);

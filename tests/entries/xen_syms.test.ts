@@ -9,7 +9,7 @@ import { createMachine, type MachineOptions } from "../../host/create.js";
 import type { XenError } from "../../host/error.js";
 import { LivepatchControl } from "../../host/livepatch.js";
 import type { Machine } from "../../host/machine.js";
-import { search } from "../../host/search.js";
+import { search } from "../../host/search/search.js";
 import { XenControl } from "../../host/xc.js";
 import { hex } from "../engine/payload.js";
 import { unpackPayloads } from "../livepatch/corpus.js";

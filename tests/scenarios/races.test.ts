@@ -3,10 +3,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import * as abi from "../../assembly/abi.js";
+import * as abi from "../../host/abi.js";
 import { createMachine } from "../../host/create.js";
 import { XenError } from "../../host/error.js";
-import { replay, search } from "../../host/search.js";
 import { cpuStat, endlessDomctl, ID, PAYLOAD, working } from "./support.js";
 
 const SEEDS = 12;
@@ -17,26 +16,6 @@ async function count(broken: (seed: number) => Promise<boolean>): Promise<number
   for (let seed = 1; seed <= SEEDS; seed++) if (await broken(seed)) times += 1;
   return times;
 }
-
-describe("barrier: bytes change while every CPU stands at the patch point (R192, R193)", () => {
-  const boot = () => createMachine({ cpus: 2, workload: "storm", seed: 1 });
-
-  test("no schedule of two CPUs with one preemption breaks an invariant", async () => {
-    for (const action of ["apply", "revert"] as const) {
-      const { failure, schedules, cut } = await search(await boot(), PAYLOAD, { action, bound: 1 });
-      assert.equal(failure, undefined);
-      assert.ok(schedules > 20 && !cut);
-    }
-  });
-
-  test("without it a CPU meets half-written code, and the schedule replays", async () => {
-    const options = { bound: 1, withoutGuards: abi.GUARD_BARRIER };
-    const { failure } = await search(await boot(), PAYLOAD, options);
-    assert.equal(failure?.invariant, "half-written");
-    const again = await replay(await boot(), PAYLOAD, failure?.schedule ?? [], options);
-    assert.deepEqual(again, failure?.violation);
-  });
-});
 
 describe("stack check at the tail of the rendezvous (R181, R219, ca4cd36682)", () => {
   /** Revert and unload while others are interrupted anywhere: does one return into nothing? */

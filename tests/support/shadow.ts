@@ -47,7 +47,7 @@ export class Shadow {
     this.rips = cpus.map(({ rip }) => rip);
     const inside = new Set(cpus.filter(({ retired }) => retired > 0n).map(({ cpu }) => cpu));
     const moves = machine.schedules();
-    const start = moves.checkpoint();
+    const start = machine.snapshot();
     moves.withoutGuards(abi.GUARD_STACK); // until it is brought back
     this.found = cpus.map(() => []);
     for (let i = 0; inside.size > 0; i++) {
@@ -56,7 +56,7 @@ export class Shadow {
       if (this.look(cpu).state === "guest") inside.delete(cpu);
       this.step(cpu);
     }
-    moves.rollback(start);
+    machine.restore(start);
     this.stacks = this.found.map((words) => words.reverse());
     for (const { cpu, rip } of cpus) this.rips[cpu] = rip;
     this.found = undefined;
