@@ -74,8 +74,8 @@ function finish(p: Payload, rc: i32): void {
   else forget_refusal(p);
 }
 
-/** Lets the longest listed waiting payload try again. */
-function wake_one(): void {
+/** Somebody's rendezvous is over: lets the longest listed waiting payload try again. */
+export function wake_one(): void {
   for (let p = first_payload(); is_payload(p); p = next_payload(p)) {
     if (p.pending != WAITING) continue;
     if (schedule_tasklet(TASKLET_XSPLICE, p.slot)) p.pending = SCHEDULED;

@@ -139,7 +139,7 @@ export const command: Command = {
       payload,
       how,
     );
-    const ended = cut ? " (ended by --schedules)" : "";
+    const ended = cut ? " (ended before all within the bound was seen)" : "";
     ctx.print(`${schedules} schedules, ${states} states, ${seconds.toFixed(1)} s${ended}`);
     if (unfinished > 0) ctx.print(`${unfinished} had not ended after ${how.steps} steps.`);
     const numbers = { schedules, states, seconds, cut, unfinished };

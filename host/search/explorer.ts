@@ -10,16 +10,13 @@ import type { Core } from "../core.js";
 import type { Schedules, Violation } from "../schedules.js";
 import { type Checkpoint, Checkpoints } from "./checkpoint.js";
 import type { Happening, Schedule } from "./schedule.js";
+import { States } from "./states.js";
 import { hashPlaces, lostWork, type Places, type Toolstacks } from "./toolstack.js";
 
-/** Steps after which a CPU gives the turn away for nothing: guests never come to an end. */
-const TURN = 48;
 /** Steps of each CPU that are still taken when all is over: it meets what has changed. */
 const GRACE = 40;
 const NS_PER_MS = 1_000_000n;
 const NOBODY = -1;
-/** Steps behind which a CPU need not go on. */
-const YIELDS: ReadonlySet<number> = new Set([abi.VISIBLE_PAUSE, abi.VISIBLE_LIMIT]);
 
 export interface Limits {
   readonly cpus: number;
@@ -29,6 +26,8 @@ export interface Limits {
   readonly steps: number;
   /** Instructions of one step at the most. */
   readonly stepInstructions: number;
+  /** Steps after which a CPU gives the turn away for nothing: guests never come to an end. */
+  readonly turn: number;
   /** Ends the search. */
   readonly schedules: number;
   /** Milliseconds in which everything has to be over. */
@@ -83,8 +82,8 @@ export class Explorer {
   unfinished = 0;
   cut = false;
   failure: Failure | undefined;
-  private readonly seen = new Map<bigint, number>();
-  private readonly ends = new Set<bigint>();
+  private readonly seen = new States();
+  private readonly ends = new States();
   private readonly checkpoints: Checkpoints;
 
   constructor(
@@ -164,7 +163,7 @@ export class Explorer {
     const why = this.moves.stepVisibly(cpu, this.limits.stepInstructions);
     path.turn = path.cpu === cpu ? path.turn + 1 : 1;
     path.cpu = cpu;
-    path.yields = YIELDS.has(why) || path.turn >= TURN;
+    path.yields = why === abi.VISIBLE_PAUSE || path.turn >= this.limits.turn;
     return why;
   }
 
@@ -185,15 +184,15 @@ export class Explorer {
   }
 
   private key({ places, pending }: Path): bigint {
-    return this.moves.hash() ^ hashPlaces(places) ^ (BigInt(pending) << 16n);
+    return this.moves.hash() ^ hashPlaces(places) ^ (BigInt(pending) << 56n);
   }
 
   private isKnown(path: Path): boolean {
-    const turn = path.yields ? TURN : path.turn;
-    const key = this.key(path) ^ BigInt(256 * (path.cpu + 1) + turn);
-    if ((this.seen.get(key) ?? -1) >= path.left) return true;
-    this.seen.set(key, path.left);
-    return false;
+    const turn = path.yields ? this.limits.turn : path.turn;
+    const who = BigInt(65536 * (path.cpu + 1) + turn);
+    const known = !this.seen.note(this.key(path) ^ who, path.left);
+    if (this.seen.full) this.cut = true;
+    return known;
   }
 
   /** Follows a path by its default from here on, and branches off it. */
@@ -243,9 +242,7 @@ export class Explorer {
   private finish(path: Path): void {
     const over = this.toolstacks.isOver(path.places);
     if (!over && path.step < this.limits.steps) return; // seen before
-    const key = this.key(path);
-    if (this.ends.has(key)) return;
-    this.ends.add(key);
+    if (!this.ends.note(this.key(path), 0)) return;
     const violation = over ? this.judge(path.places) : undefined;
     if (violation) this.fail(path, violation);
     if (!over) {

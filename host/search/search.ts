@@ -31,6 +31,8 @@ export interface SearchOptions {
   readonly steps?: number;
   /** Instructions of one step at the most, however little of it others see; 512 by default. */
   readonly stepInstructions?: number;
+  /** Steps after which the next CPU that can goes on, 48 by default. */
+  readonly turn?: number;
   /** Upper bound of an action in virtual ms, 2 by default. */
   readonly timeMs?: number;
   /** Ends the search after so many schedules; 20,000 by default. */
@@ -100,6 +102,7 @@ function explore<T>(
     bound: options.bound ?? 2,
     steps: options.steps ?? 4_000,
     stepInstructions: options.stepInstructions ?? 512,
+    turn: options.turn ?? 48,
     schedules: options.schedules ?? 20_000,
     timeMs: options.timeMs ?? TIME_MS,
     happenings: options.happenings ?? [],

@@ -2,9 +2,11 @@
 
 import * as abi from "../../host/abi.js";
 import type { Allocate } from "../../host/guest.js";
+import type { Machine } from "../../host/machine.js";
 import type { Answer, Request, Toolstack } from "../../host/search/toolstack.js";
 import { decode } from "../../host/struct.js";
 import { decodeId, encodeId, type ListOp, marshal, summaryCodec, unmarshal } from "../../host/sysctl.js";
+import { XenControl } from "../../host/xc.js";
 
 const wire = (id: string): Uint8Array => encodeId(id) ?? new Uint8Array();
 
@@ -60,3 +62,35 @@ export function lister(allocate: Allocate): Toolstack {
     },
   };
 }
+
+/** Actions on one payload, for searches of a test's own. */
+export const actor = {
+  id: "acted-on",
+
+  /** Loads a payload; it is CHECKED. Returns its id. */
+  async load(machine: Machine, file: Uint8Array): Promise<string> {
+    const control = new XenControl(machine);
+    machine.run({ ns: 20_000n });
+    await control.upload(actor.id, file);
+    await control.checkAndWait(actor.id);
+    return actor.id;
+  },
+
+  /** Asks for one action and waits for its end. */
+  asks(id: string, cmd: number): Toolstack {
+    const sysctl = marshal({ op: "action", id: wire(id), cmd, time: 2n });
+    const settles = cmd === abi.XSPLICE_ACTION_UNLOAD ? {} : { settles: id };
+    return { next: (answers) => (answers.length === 0 ? { sysctl, ...settles } : undefined) };
+  },
+
+  /** Makes the sysctl at once; whatever is answered. */
+  act(machine: Machine, id: string, cmd: number): number {
+    return machine.sysctl(marshal({ op: "action", id: wire(id), cmd, time: 0n }));
+  },
+
+  /** The domctl guests' loop becomes so long that nobody waits for its end. */
+  endless(machine: Machine): void {
+    const AMOUNT = 0x400000n + 0x60n + 0x14n + 3n;
+    machine.write(AMOUNT, new Uint8Array([0x80, 0x96, 0x98, 0x00]), { domain: 0 });
+  },
+};

@@ -31,6 +31,7 @@ import {
 } from "../../reasons";
 import { begin_step } from "../explain";
 import { is_payload, no_payload, Payload, payload_at } from "../payload";
+import { wake_one } from "../work";
 import { begin_attempt, end_attempt } from "./attempt";
 import { check_expectations } from "./expect";
 import { all_are, patch_functions, revert_functions } from "./patching";
@@ -212,6 +213,7 @@ function do_work(slot: u32): i32 {
 function finish(p: Payload): void {
   if (livepatch(p).rc != 0) keep_refusal_today(p);
   set_pending(no_payload(), 0);
+  wake_one();
 }
 
 /** The CPUs did not come in time, or somebody else holds them: nothing has changed. */
