@@ -9,7 +9,8 @@ import { UsageError } from "./command.js";
 /** No argument can contain it. */
 const MARK = "\0";
 
-const looksNumeric = (text: string): boolean => text.trim() !== "" && Number(text) * 0 === 0;
+/** What JavaScript takes for a number, the empty text included. */
+const looksNumeric = (text: string): boolean => Number(text) * 0 === 0;
 
 /** Marks what cac would convert. Everything behind `--` is left as it is. */
 export function protect(argv: readonly string[]): string[] {

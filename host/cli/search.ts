@@ -88,6 +88,12 @@ async function boot(ctx: Context, options: Options, needed: number): Promise<Mac
   return createMachine({ ...how, cpus, workload });
 }
 
+/** A CPU that is not there can neither execute nor have anything happen to it. */
+function checkCpus(flag: string, cpus: readonly number[], machine: Machine): void {
+  const missing = cpus.find((cpu) => cpu >= machine.info().cpus);
+  if (missing !== undefined) throw new UsageError(`${flag}: there is no CPU ${missing}`);
+}
+
 const troubleRecord = (machine: Machine, { invariant, cpu, va }: Trouble) => ({
   invariant,
   cpu,
@@ -105,6 +111,8 @@ async function follow(
 ): Promise<number> {
   const parsed = parseSchedule(schedule);
   if (!parsed) throw new UsageError(`--replay: "${schedule}" is no schedule, as "12:1 30:0" is`);
+  const cpus = parsed.map((choice) => ("cpu" in choice ? choice.cpu : choice.happens.cpu));
+  checkCpus("--replay", cpus, machine);
   const story = new Story(machine);
   const onStep = story.note.bind(story);
   const broken = await replay(machine, payload, parsed, { ...options, onStep });
@@ -133,6 +141,8 @@ export const command: Command = {
     const how = await searchOptions(ctx, options, other);
     const payload = await ctx.readFile(file);
     const machine = await boot(ctx, options, how.meanwhile ? 2 : 1);
+    const happenings = how.happenings?.map(({ cpu }) => cpu) ?? [];
+    checkCpus("--happens", happenings, machine);
     if (schedule !== undefined) return follow(ctx, machine, payload, schedule, how);
     const { failure, schedules, states, seconds, cut, unfinished } = await search(
       machine,

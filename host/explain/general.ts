@@ -93,8 +93,8 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_NO_SUCH_ID,
-    (_, words) => ({
-      message: `There is no payload ${words.id}.`,
+    ({ id }, words) => ({
+      message: id === "" ? "No payload has an empty id." : `There is no payload ${words.id}.`,
       hint: "`list` shows those that exist; `upload` makes one.",
     }),
   ],

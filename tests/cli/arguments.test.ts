@@ -55,7 +55,17 @@ describe("R155, K50, fb2716a191: prefixes", () => {
 });
 
 describe("numbers", () => {
-  const texts = ["0xffff82d040200000", "007", "0x10", "1e3", "-1", "18446744073709551615", "12"];
+  const texts = [
+    "0xffff82d040200000",
+    "007",
+    "0x10",
+    "1e3",
+    "-1",
+    "18446744073709551615",
+    "12",
+    "",
+    " ",
+  ];
 
   test("cac gives back what was typed, as argument and as option", () => {
     for (const text of texts) {

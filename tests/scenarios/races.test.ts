@@ -1,12 +1,15 @@
-// The races of live patching, each as a scenario that holds with its guard in place and fails
-// once it is taken out (requirements.md, section E, and R181, R192, R193, R218, R222-R224, K61).
+// The races of live patching that need a run of the machine's own scheduler, each as a scenario that
+// holds with its guard in place and fails once it is taken out (requirements.md, section E, and
+// R181, R193, R218, R222-R224, K61). Those that are searched for are in search/guards.test.ts.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as abi from "../../host/abi.js";
 import { createMachine } from "../../host/create.js";
 import { XenError } from "../../host/error.js";
-import { cpuStat, endlessDomctl, ID, PAYLOAD, working } from "./support.js";
+import type { Machine } from "../../host/machine.js";
+import { XenControl } from "../../host/xc.js";
+import { cpuStat, endlessDomctl, ID, PAYLOAD, sample, working } from "./support.js";
 
 const SEEDS = 12;
 
@@ -53,7 +56,7 @@ describe("stack check at the tail of the rendezvous (R181, R219, ca4cd36682)", (
 describe("K61, f9bf994d81: work that is scheduled keeps its payload", () => {
   const race = async (guards: number) => {
     const machine = await createMachine({ cpus: 2, workload: "idle" });
-    const control = new (await import("../../host/xc.js")).XenControl(machine);
+    const control = new XenControl(machine);
     await control.upload(ID, PAYLOAD);
     await control.checkAndWait(ID);
     await control.apply(ID);
@@ -165,6 +168,72 @@ describe("the upper bound `time` (R193, R224)", () => {
     const { status } = await control.applyAndWait(ID, { timeMs: 1 });
     assert.equal(status, abi.XSPLICE_STATUS_APPLIED);
     assert.equal(machine.map().length, 1);
+  });
+});
+
+describe("c5ed88110c, R193, R223: an abort leaves everything as it was", () => {
+  /** CPU 1 does not come in time; CPU 0 waits, and an NMI comes. What CPU 0 has done afterwards. */
+  const after = async (guards: number) => {
+    const { machine, control } = await working({ cpus: 2, workload: "mixed", seed: 2 });
+    endlessDomctl(machine);
+    machine.run({ ns: 3_000_000n });
+    const before = code(machine);
+    machine.schedules().withoutGuards(guards);
+    await control.apply(ID, { timeMs: 1 });
+    machine.run({ ns: 500_000n });
+    assert.equal(machine.payloads()[0]?.status, abi.XSPLICE_STATUS_PROGRESS);
+    assert.ok(machine.interrupt(0, abi.VECTOR_NMI));
+    machine.run({ ns: 100_000n });
+    assert.equal(cpuStat(machine, 0, 4), 0, "masked while it waits");
+    machine.run({ ns: 3_000_000n });
+    assert.equal(machine.payloads()[0]?.status, -abi.EBUSY);
+    const retired = machine.stacks()[0]?.retired ?? 0n;
+    machine.run({ ns: 300_000n });
+    const went = (machine.stacks()[0]?.retired ?? 0n) > retired;
+    assert.deepEqual(code(machine), before, "no byte of code has changed");
+    return { nmis: cpuStat(machine, 0, 4), went, machine };
+  };
+  const code = (machine: Machine): Uint8Array[] =>
+    machine.textRanges().map(({ start, end }) => machine.read(start, Number(end - start)));
+
+  test("who waited goes on, the NMI is served, the payload can go", async () => {
+    const { nmis, went, machine } = await after(0);
+    assert.deepEqual({ nmis, went }, { nmis: 1, went: true });
+    assert.deepEqual(machine.map(), []);
+    await new XenControl(machine).unload(ID);
+  });
+
+  test("without the release it stands there for ever, NMIs masked", async () => {
+    const { nmis, went } = await after(abi.GUARD_RELEASE);
+    assert.deepEqual({ nmis, went }, { nmis: 0, went: false });
+  });
+});
+
+describe("98b728a7b2, 66d3f83db6, R127: a second life begins with fresh data", () => {
+  const sums = async (guards: number) => {
+    const machine = await createMachine({ cpus: 2, workload: "idle" });
+    const control = new XenControl(machine);
+    await control.upload("data", sample("new-data"));
+    await control.checkAndWait("data");
+    machine.schedules().withoutGuards(guards);
+    const life = async () => {
+      await control.applyAndWait("data");
+      const values = [1, 2].map(() => machine.call("account_last", [0n]).rax);
+      await control.revertAndWait("data");
+      return values;
+    };
+    return [await life(), await life()];
+  };
+
+  test("the new code counts from the start again", async () => {
+    const [first, second] = await sums(0);
+    assert.notEqual(first?.[0], first?.[1], "it does count");
+    assert.deepEqual(second, first);
+  });
+
+  test("without that it goes on where the first life ended", async () => {
+    const [first, second] = await sums(abi.GUARD_REINIT);
+    assert.notDeepEqual(second, first);
   });
 });
 

@@ -6,7 +6,9 @@ import type { Machine } from "../../host/machine.js";
 import { XenControl } from "../../host/xc.js";
 import { ROOT } from "../support/root.js";
 
-export const PAYLOAD = new Uint8Array(readFileSync(`${ROOT}/images/payloads/xsa125.xsplice`));
+export const sample = (name: string): Uint8Array =>
+  new Uint8Array(readFileSync(`${ROOT}/images/payloads/${name}.xsplice`));
+export const PAYLOAD = sample("xsa125");
 export const ID = "fix";
 
 export interface Patched {

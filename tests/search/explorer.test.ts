@@ -47,7 +47,10 @@ describe("all schedules within a bound", () => {
   }
 
   test("a payload of today's format, and one of each format at once", async () => {
-    const alone = await search(await boot(), TODAY, { actions: ["apply", "revert", "unload"], bound: 1 });
+    const alone = await search(await boot(), TODAY, {
+      actions: ["apply", "revert", "unload"],
+      bound: 1,
+    });
     assert.equal(alone.failure, undefined);
     assert.ok(alone.schedules > 20 && alone.unfinished === 0);
     const meanwhile = { payload: PAYLOAD, actions: ["apply"] } as const;
@@ -123,7 +126,11 @@ describe(`checkpoints, seed ${SEED}`, () => {
         walk(dice.below(200));
         const here = checkpoints.take();
         const before = { bytes: whole(), hash: moves.hash() };
-        actor.act(machine, id, round % 2 === 0 ? abi.XSPLICE_ACTION_APPLY : abi.XSPLICE_ACTION_CHECK);
+        actor.act(
+          machine,
+          id,
+          round % 2 === 0 ? abi.XSPLICE_ACTION_APPLY : abi.XSPLICE_ACTION_CHECK,
+        );
         walk(dice.below(2000));
         assert.notEqual(moves.hash(), before.hash);
         checkpoints.rollback(here);
@@ -188,7 +195,17 @@ describe("schedules as text", () => {
     assert.deepEqual(parseSchedule(""), []);
   });
 
-  for (const text of ["1", "a:1", "3:1 3:0", "4:1 2:0", "1:nmi", "1:nmi-", "-1:0", "1:1:1", "1:x-1"]) {
+  for (const text of [
+    "1",
+    "a:1",
+    "3:1 3:0",
+    "4:1 2:0",
+    "1:nmi",
+    "1:nmi-",
+    "-1:0",
+    "1:1:1",
+    "1:x-1",
+  ]) {
     test(`"${text}" is none`, () => assert.equal(parseSchedule(text), undefined));
   }
 

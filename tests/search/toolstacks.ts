@@ -5,7 +5,14 @@ import type { Allocate } from "../../host/guest.js";
 import type { Machine } from "../../host/machine.js";
 import type { Answer, Request, Toolstack } from "../../host/search/toolstack.js";
 import { decode } from "../../host/struct.js";
-import { decodeId, encodeId, type ListOp, marshal, summaryCodec, unmarshal } from "../../host/sysctl.js";
+import {
+  decodeId,
+  encodeId,
+  type ListOp,
+  marshal,
+  summaryCodec,
+  unmarshal,
+} from "../../host/sysctl.js";
 import { XenControl } from "../../host/xc.js";
 
 const wire = (id: string): Uint8Array => encodeId(id) ?? new Uint8Array();
