@@ -26,8 +26,8 @@ export function hv_step_visible(cpu: u32, limit: u32): u32 {
   return cpu < header().nr_cpus ? step_visible(cpu, limit) : 0;
 }
 
-/** Asks for a CPU to go or to come, and does not wait: 0 done, 1 it is when everybody has come by; or
- *  a refusal. */
+/** Asks for a CPU to go or to come, and does not wait: 0 done, 1 when everybody has come by; or a
+ *  refusal. */
 export function hv_hotplug(cpu: u32, online: u32): i32 {
   return request_hotplug(cpu, online != 0);
 }

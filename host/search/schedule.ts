@@ -1,5 +1,5 @@
 // A schedule: where it is not the default who goes on. The default is the CPU that ran last, and
-// when that cannot go on, or has had its turn, the next one that can. As text, `12:1 20:nmi-1 30:0`:
+// when that cannot go on, or has had its turn, the next one that can. `12:1 20:nmi-1 30:0` as text:
 // from step 12 on CPU 1, an NMI of CPU 1 as step 20, from step 30 on CPU 0.
 
 /** What may happen to a CPU at any moment: an NMI comes, it is taken away, or brought back. */

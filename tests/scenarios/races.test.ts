@@ -1,6 +1,6 @@
-// The races of live patching that need a run of the machine's own scheduler, each as a scenario that
-// holds with its guard in place and fails once it is taken out (requirements.md, section E, and
-// R181, R193, R218, R222-R224, K61). Those that are searched for are in search/guards.test.ts.
+// The races of live patching that need a run of the machine's own scheduler, each as a scenario
+// that holds with its guard in place and fails once it is taken out (requirements.md, section E,
+// and R181, R193, R218, R222-R224, K61). Those that are searched for are in search/guards.test.ts.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
