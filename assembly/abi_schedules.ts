@@ -16,7 +16,7 @@ export const WATCHED_RECORD = 16;
 export const FRAME_OWNER_IMAGE = 1;
 export const FRAME_OWNER_DOMAIN = 4;
 
-/** Tests only: guards against races that hv_test_guards takes out (hv/guards.ts). */
+/** Guards against races, which hv_test_guards takes out (hv/guards.ts). */
 export const GUARD_BARRIER = 1; // patching waits until every CPU is at the patch point (R192)
 export const GUARD_STACK = 2; // no changed code on a stack (R181)
 export const GUARD_NMI_MASK = 4; // no NMI at the patch point (R223)
@@ -30,9 +30,9 @@ export const GUARD_UNIQUE = 512; // one payload of an id: asked where it is list
 export const GUARD_VERSION = 1024; // LIST's version changes with every add and remove (R107)
 
 /** What hv_violation tells: an invariant of patching that was broken. */
-export const VIOLATION_HALF_WRITTEN = 1; // a CPU was about to execute an instruction being changed
+export const VIOLATION_HALF_WRITTEN = 1; // a CPU is in the middle of an instruction that changes
 export const VIOLATION_UNLOADED = 2; // a CPU's rip points into payload space where nothing is
-export const VIOLATION_RETURN = 3; // ... or a return address on its stack does
+export const VIOLATION_RETURN = 3; // a return address points there, or into the middle of a jump
 export const VIOLATION_LATE = 4; // work is not over although its time is
 export const VIOLATION_BETWEEN = 5; // memory is neither old nor new
 export const VIOLATION_FAULT = 6; // the hypervisor faulted

@@ -86,7 +86,7 @@ export function hv_violation(): u32 {
   return found;
 }
 
-/** Tests only: takes guards out (GUARD_*), 0 puts all of them back. */
+/** Takes guards out (GUARD_*), 0 puts all of them back; forgets what was violated. */
 export function hv_test_guards(mask: u32): void {
   header().test_guards = mask;
   header().violation = 0;

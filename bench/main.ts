@@ -6,6 +6,7 @@ import { interpreter } from "./cases/interp.js";
 import { applyMany } from "./cases/large.js";
 import { boot, bootXenSyms, cliList, uploadCycle } from "./cases/machine.js";
 import { relocations } from "./cases/relocations.js";
+import { searchStates } from "./cases/search.js";
 import { stackScan } from "./cases/stack_scan.js";
 import { stackWalk } from "./cases/stack_walk.js";
 import { symbols } from "./cases/symbols.js";
@@ -28,6 +29,7 @@ const CASES: readonly Case[] = [
   { rows: ["relocations"], run: relocations },
   { rows: ["stack-scan"], run: stackScan },
   { rows: ["stack-walk"], run: stackWalk },
+  { rows: ["search"], run: searchStates },
   { rows: ["symbol-by-name", "symbol-by-address"], run: symbols },
   { rows: ["interp-crc32", "interp-sha256", "interp-quicksort"], run: interpreter },
 ];

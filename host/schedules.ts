@@ -56,7 +56,7 @@ export class Schedules {
     return { invariant: VIOLATIONS[found] ?? `violation-${found}`, cpu, va };
   }
 
-  /** Takes guards against races out (GUARD_*): only ever to prove that a test would notice. */
+  /** Takes guards against races out (GUARD_*), to prove that their absence would be noticed. */
   withoutGuards(mask: number): void {
     this.core.invoke("hv_test_guards", mask);
   }

@@ -1,5 +1,5 @@
-// What keeps the races of live patching away, each of them as a guard that a test may take out to
-// see its scenario fail (issue: "prove it once"). Nothing but a test sets Header.test_guards; a
+// What keeps the races of live patching away, each of them as a guard that a test, or a search that
+// shows what it is for (`search --without`), may take out. Nobody else sets Header.test_guards; a
 // machine that was booted has every guard in place.
 
 import {
@@ -31,7 +31,7 @@ export {
   GUARD_VERSION,
 };
 
-/** True: a test has taken this guard out. */
+/** True: this guard is taken out. */
 @inline
 export function is_out(guard: u32): bool {
   return (header().test_guards & guard) != 0;

@@ -1,5 +1,5 @@
-// Keyhandler 'x' (RFC R137-R140): one line per payload on the console, and the places of the ones
-// that are applied. Bounded by the list; ids are printed by length, never as C strings (K49).
+// Keyhandler 'x' (RFC R137-R140): one line per payload on the console. Bounded by the list; ids
+// are printed by length, never as C strings (K49).
 
 import {
   XEN_XSPLICE_ID_SIZE,

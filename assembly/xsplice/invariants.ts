@@ -7,6 +7,7 @@ import {
   VIOLATION_BETWEEN,
   VIOLATION_FAULT,
   VIOLATION_GUEST,
+  VIOLATION_HALF_WRITTEN,
   VIOLATION_LATE,
   VIOLATION_RETURN,
   VIOLATION_STALE,
@@ -26,7 +27,7 @@ import { code_class } from "./code_class";
 import { misplaced_function } from "./livepatch/patching";
 import { first_today, next_today } from "./livepatch/record";
 import { first_payload, is_live, is_payload, next_payload, Payload } from "./payload";
-import { MARK_REPLACES, Splice, splice_at, splice_touching } from "./splice";
+import { MARK_REPLACES, Splice, splice_at, splice_touching, SPLICE_TRAMPOLINE } from "./splice";
 
 /** Work is looked at between turns, so it ends a little after its time. */
 const SLACK_NS: u64 = 4096;
@@ -38,12 +39,24 @@ function is_dangling(va: u64): bool {
   return !is_mapped(va, 1, PERM_X);
 }
 
-/** Whether any word in use on a CPU's stack looks like an address of what is gone. */
-function has_dangling_word(cpu: Cpu): bool {
+/** True for an address in the middle of a jump that a payload has put in place. */
+function is_in_jump(va: u64): bool {
+  const h = header();
+  if (va < h.text_lo_va || va >= h.text_hi_va) return false;
+  for (let p = first_payload(); is_payload(p); p = next_payload(p)) {
+    if (!is_live(p)) continue;
+    const s = splice_touching(p, va, 1);
+    if (changetype<usize>(s) != 0 && s.kind == SPLICE_TRAMPOLINE && va != s.va) return true;
+  }
+  return false;
+}
+
+/** Whether any word in use on a CPU's stack looks like an address where no instruction is. */
+function has_bad_word(cpu: Cpu): bool {
   const end_va = words_end_va(cpu);
   for (let va = words_va(cpu); va < end_va; va += 8) {
     const off = peek_off(va);
-    if (off != 0 && is_dangling(load<u64>(off))) return true;
+    if (off != 0 && (is_dangling(load<u64>(off)) || is_in_jump(load<u64>(off)))) return true;
   }
   return false;
 }
@@ -52,11 +65,12 @@ function has_dangling_word(cpu: Cpu): bool {
  *  whoever returns there after all is met with his rip. */
 function check_returns(cpu: Cpu): void {
   // Code may put its stack pointer anywhere.
-  if (!is_on_stack(cpu, cpu.rsp) || !has_dangling_word(cpu)) return;
+  if (!is_on_stack(cpu, cpu.rsp) || !has_bad_word(cpu)) return;
   forget_rules();
   begin_walk(cpu, true);
   for (let kind = next_frame(); kind != WALK_END && kind != WALK_WORDS; kind = next_frame()) {
-    if (!is_dangling(load<u64>(word_off(word_va())))) continue;
+    const back = load<u64>(word_off(word_va()));
+    if (!is_dangling(back) && !is_in_jump(back)) continue;
     note_violation(VIOLATION_RETURN, cpu.id, word_va());
     return;
   }
@@ -68,6 +82,7 @@ function check_cpu(cpu: Cpu): void {
   if (cpu.crashed != 0) note_violation(VIOLATION_FAULT, cpu.id, cpu.rip);
   if (cpu.user != 0) return;
   if (is_dangling(cpu.rip)) note_violation(VIOLATION_UNLOADED, cpu.id, cpu.rip);
+  if (is_in_jump(cpu.rip)) note_violation(VIOLATION_HALF_WRITTEN, cpu.id, cpu.rip);
   if (code_class(cpu.rip) == CLASS_CHANGED && is_stale_code(cpu.rip)) {
     note_violation(VIOLATION_STALE, cpu.id, cpu.rip);
   }

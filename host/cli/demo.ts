@@ -1,8 +1,8 @@
-// `demo`: the guided tour, on a machine of its own, in memory. A guest reads stale bytes of a
+// `demo`: the guided tour, on machines of its own, in memory. A guest reads stale bytes of a
 // hypervisor stack, the fix is uploaded, checked and applied into the running code, the same
-// hypercall gives zeros, and the patch is reverted to the last byte. Every number and every line
-// of code shown is read from the machine at that moment; a step that does not turn out as
-// promised ends the tour with exit 1.
+// hypercall gives zeros, and the patch is reverted to the last byte; then the same under load, and
+// in every order of two CPUs. Every number and every line of code shown is read from the machine at
+// that moment; a step that does not turn out as promised ends the tour with exit 1.
 
 import { createColors } from "picocolors";
 import { HYPERVISOR_XEN_VERSION } from "../../assembly/abi.js";
@@ -14,6 +14,7 @@ import { optionNumber } from "./arguments.js";
 import type { Command } from "./command.js";
 import type { Context } from "./context.js";
 import { underLoad } from "./demo_load.js";
+import { everyOrder } from "./demo_search.js";
 import { codeLines } from "./disas.js";
 import { hex, spacedBytes, stateName } from "./format.js";
 import { dumpLines } from "./peek.js";
@@ -204,6 +205,7 @@ export const command: Command = {
     await patch(tour);
     await takeBack(tour, before);
     await underLoad(tour, payload, cpus);
+    await everyOrder(tour, payload);
     const failed = tour.steps.filter(({ ok }) => !ok);
     ctx.print("");
     ctx.print(failed.length === 0 ? "All of it held." : `${failed.length} steps did not hold.`);

@@ -6,7 +6,7 @@ import { createMachine } from "../create.js";
 import type { Machine } from "../machine.js";
 import { formatSchedule, parseHappening, parseSchedule } from "../search/schedule.js";
 import { ACTIONS, type Action } from "../search/scripts.js";
-import { replay, type SearchOptions, search } from "../search/search.js";
+import { HAPPENINGS_MAX, replay, type SearchOptions, search } from "../search/search.js";
 import { optionNumber, optionText } from "./arguments.js";
 import { MACHINE_OPTIONS, machineOptions } from "./boot_options.js";
 import { type Command, type Options, UsageError } from "./command.js";
@@ -63,6 +63,8 @@ async function searchOptions(
   );
   const events = "nmi-N, offline-N, online-N";
   const happenings = words(options.happens, "--happens", parseHappening, events);
+  if ((happenings?.length ?? 0) > HAPPENINGS_MAX)
+    throw new UsageError(`--happens: more than ${HAPPENINGS_MAX}`);
   const theirs = actionsOf(options.meanwhile, "--meanwhile") ?? (other ? ["apply"] : undefined);
   const payload = other === undefined ? {} : { payload: await ctx.readFile(other) };
   return {

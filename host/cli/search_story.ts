@@ -11,9 +11,9 @@ import { describe } from "./place.js";
 export type Trouble = Violation;
 
 const INVARIANTS: Readonly<Record<string, string>> = {
-  "half-written": "is about to execute an instruction that is half written",
+  "half-written": "executes what is not one instruction, old or new",
   "unloaded-code": "executes where no code is any more",
-  "return-address": "will return to where no code is any more",
+  "return-address": "will return to where no instruction is any more",
   late: "the action goes on although its time is over",
   "between-old-and-new": "memory is neither old nor new",
   "hypervisor-fault": "the hypervisor faulted",

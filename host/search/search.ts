@@ -23,7 +23,7 @@ export interface SearchOptions {
   readonly actions?: readonly Action[];
   /** What a second toolstack, on CPU 1, asks for meanwhile, of the same payload or another. */
   readonly meanwhile?: { readonly payload?: Uint8Array; readonly actions: readonly Action[] };
-  /** What happens to CPUs, once each, at any moment or not at all. */
+  /** What happens to CPUs, once each, at any moment or not at all; at most 8. */
   readonly happenings?: readonly Happening[];
   /** Preemptions in one schedule, 2 by default. */
   readonly bound?: number;
@@ -39,7 +39,7 @@ export interface SearchOptions {
   readonly schedules?: number;
   /** How long the guests run before it begins, in virtual ns; 20,000 by default. */
   readonly warmUpNs?: bigint;
-  /** Guards that a test takes out (GUARD_*). */
+  /** Guards that are taken out (GUARD_*), to see what they are for. */
   readonly withoutGuards?: number;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -57,6 +57,7 @@ export interface SearchResult {
 }
 
 const TIME_MS = 2;
+export const HAPPENINGS_MAX = 8;
 /** The ids of the payloads of a search. */
 export const ID = "search";
 export const OTHER_ID = "search-2";
@@ -96,6 +97,8 @@ function explore<T>(
   judge: Judge | undefined,
   work: (explorer: Explorer) => T,
 ): T {
+  const { happenings = [] } = options;
+  if (happenings.length > HAPPENINGS_MAX) throw new RangeError(`more than ${HAPPENINGS_MAX}`);
   const moves = machine.schedules();
   const limits: Limits = {
     cpus: machine.info().cpus,
@@ -105,7 +108,7 @@ function explore<T>(
     turn: options.turn ?? 48,
     schedules: options.schedules ?? 20_000,
     timeMs: options.timeMs ?? TIME_MS,
-    happenings: options.happenings ?? [],
+    happenings,
   };
   moves.withoutGuards(options.withoutGuards ?? 0);
   return machine.withBuffers((allocate) =>
@@ -147,7 +150,8 @@ export function searchToolstacks(
 /**
  * Searches the schedules around actions on a payload. The machine needs a workload, and is
  * afterwards where the last schedule left it.
- * @throws XenError when the payload is refused before the search can begin
+ * @throws RangeError for too many happenings, XenError when the payload is refused before the
+ *   search can begin
  */
 export async function search(
   machine: Machine,

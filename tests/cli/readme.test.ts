@@ -17,6 +17,7 @@ function compare(number: number, s: Session): void {
     .replaceAll("PROJECT/", "")
     .replaceAll("DIR/", "/tmp/")
     .replaceAll(/^! /gm, "")
+    .replaceAll(/^xen-xsplice: \d+ schedules, \d+ states\n/gm, "")
     .replaceAll(/\d+\.\d s$/gm, "0.2 s");
   if (process.env.UPDATE_GOLDEN === "1") {
     let at = 0;

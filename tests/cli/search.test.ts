@@ -9,6 +9,8 @@ import { inRoot } from "../support/root.js";
 import { golden, payload, Session, scratch } from "./support.js";
 
 const FIX = payload("xsa125");
+/** How much of it there is depends on how fast the machine is. */
+const PROGRESS = /^(?:! )?xen-xsplice: \d+ schedules, \d+ states\n/gm;
 const here = scratch();
 const session = (): Session => new Session(here);
 
@@ -36,13 +38,19 @@ describe("search", () => {
     await s.run("search", FIX, "--meanwhile", "unload", "--without", "busy");
     await s.run("search", FIX, payload("callers"), "--bound", "0", "--cpus", "3");
     await s.run("search", FIX, "--schedules", "3");
-    golden("search", s.transcript().replace(/\d+\.\d s/g, "N s"));
+    golden(
+      "search",
+      s
+        .transcript()
+        .replace(PROGRESS, "")
+        .replace(/\d+\.\d s/g, "N s"),
+    );
   });
 
   test("leaves the machine's file alone, and needs none", async () => {
     const s = new Session(scratch());
     const { err } = await s.run("search", FIX, "--bound", "0");
-    assert.equal(err, "");
+    assert.equal(err.replace(PROGRESS, ""), "");
     assert.match((await s.run("info")).err, /booted mini-xen/, "there was none before");
   });
 

@@ -9,7 +9,6 @@ import { createMachine, type MachineOptions } from "../../host/create.js";
 import type { XenError } from "../../host/error.js";
 import { LivepatchControl } from "../../host/livepatch.js";
 import type { Machine } from "../../host/machine.js";
-import { search } from "../../host/search/search.js";
 import { XenControl } from "../../host/xc.js";
 import { hex } from "../engine/payload.js";
 import { unpackPayloads } from "../livepatch/corpus.js";
@@ -266,14 +265,6 @@ describe("Debian's Xen: what may happen meanwhile", { skip }, () => {
       assert.deepEqual([guestCrash?.vector, guestCrash?.rip], ["#GP", 1n << 63n]);
     }
     assert.equal(machine.info().lostGuests, CPUS.length);
-  });
-
-  test("schedules of two CPUs around an apply can be searched", async () => {
-    const machine = await boot({ cpus: 2, seed: 1 });
-    const payload = replacing(machine, "xen_extra_version", returning(NEW));
-    const { failure, states } = await search(machine, payload, { bound: 1, schedules: 5 });
-    assert.equal(failure, undefined);
-    assert.ok(states > 100, `${states} states`);
   });
 
   test("forced to its own entries it stops at once, and says where", async () => {
