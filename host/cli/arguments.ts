@@ -142,3 +142,9 @@ export function optionText(value: string | boolean | undefined, flag: string): s
   if (typeof value === "boolean") throw new UsageError(`${flag} needs a value`);
   return value;
 }
+
+/** An option that may be given several times. */
+export function optionList(value: unknown, flag: string): string[] {
+  const all = value === undefined ? [] : Array.isArray(value) ? value : [value];
+  return all.map((one) => optionText(one as string | boolean, flag) ?? "");
+}

@@ -7,7 +7,7 @@ import type { Machine } from "../machine.js";
 import { formatSchedule, parseHappening, parseSchedule } from "../search/schedule.js";
 import { ACTIONS, type Action } from "../search/scripts.js";
 import { HAPPENINGS_MAX, replay, type SearchOptions, search } from "../search/search.js";
-import { optionNumber, optionText } from "./arguments.js";
+import { optionList, optionNumber, optionText } from "./arguments.js";
 import { MACHINE_OPTIONS, machineOptions } from "./boot_options.js";
 import { type Command, type Options, UsageError } from "./command.js";
 import type { Context } from "./context.js";
@@ -66,11 +66,13 @@ async function searchOptions(
   if ((happenings?.length ?? 0) > HAPPENINGS_MAX)
     throw new UsageError(`--happens: more than ${HAPPENINGS_MAX}`);
   const theirs = actionsOf(options.meanwhile, "--meanwhile") ?? (other ? ["apply"] : undefined);
+  const files = optionList(options.stack, "--stack");
   const payload = other === undefined ? {} : { payload: await ctx.readFile(other) };
   return {
     actions: actionsOf(options.action, "--action") ?? ["apply"],
     ...(theirs && { meanwhile: { ...payload, actions: theirs as Action[] } }),
     ...(happenings && { happenings }),
+    stack: await Promise.all(files.map((file) => ctx.readFile(file))),
     bound: optionNumber(options.bound, "--bound", 8, 2),
     steps: optionNumber(options.steps, "--steps", 1_000_000, 4_000),
     schedules: optionNumber(options.schedules, "--schedules", 1_000_000_000, 20_000),
@@ -130,6 +132,7 @@ export const command: Command = {
   options: [
     ["--action <list>", "check, apply, revert, unload, replace: what a toolstack asks for (apply)"],
     ["--meanwhile <list>", "what a second one asks for, of the other payload or the same"],
+    ["--stack <file>", "payload that is applied already; repeatable, in order"],
     ["--happens <list>", "nmi-N, offline-N, online-N: what happens to CPU N at any moment"],
     ["--bound <n>", "preemptions in one schedule (2)"],
     ["--schedules <n>", "ends the search after so many (20000)"],

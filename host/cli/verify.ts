@@ -4,7 +4,7 @@
 import { createRequire } from "node:module";
 import type { PatchRow, VerifyRow } from "../verify/row.js";
 import { type VerifyOptions, verify } from "../verify/verify.js";
-import { optionNumber, optionText } from "./arguments.js";
+import { optionList, optionNumber, optionText } from "./arguments.js";
 import { type Command, type Options, UsageError } from "./command.js";
 import type { Context } from "./context.js";
 import { columns } from "./format.js";
@@ -12,12 +12,6 @@ import { columns } from "./format.js";
 const EXIT_DANGER = 4;
 const PROGRESS_MS = 1000;
 const SHOWN = 16;
-
-/** An option that may be given several times. */
-function optionList(value: unknown, flag: string): string[] {
-  const all = value === undefined ? [] : Array.isArray(value) ? value : [value];
-  return all.map((one) => optionText(one as string | boolean, flag) ?? "");
-}
 
 function shardOf(value: string | undefined): VerifyOptions["shard"] {
   if (value === undefined) return undefined;

@@ -23,6 +23,8 @@ export interface SearchOptions {
   readonly actions?: readonly Action[];
   /** What a second toolstack, on CPU 1, asks for meanwhile, of the same payload or another. */
   readonly meanwhile?: { readonly payload?: Uint8Array; readonly actions: readonly Action[] };
+  /** Payloads that have been applied before, in this order. */
+  readonly stack?: readonly Uint8Array[];
   /** What happens to CPUs, once each, at any moment or not at all; at most 8. */
   readonly happenings?: readonly Happening[];
   /** Preemptions in one schedule, 2 by default. */
@@ -79,6 +81,9 @@ async function prepare(
   const { actions = ["apply"], meanwhile, timeMs = TIME_MS, warmUpNs = 20_000n } = options;
   const mine = subject(ID, payload);
   machine.run({ ns: warmUpNs });
+  for (const [i, file] of (options.stack ?? []).entries()) {
+    await bring(machine, subject(`stack-${i + 1}`, file), "revert");
+  }
   await bring(machine, mine, actions[0] ?? "apply");
   const theirs = meanwhile?.payload ? subject(OTHER_ID, meanwhile.payload) : mine;
   if (meanwhile?.payload) await bring(machine, theirs, meanwhile.actions[0] ?? "apply");

@@ -59,6 +59,20 @@ describe("all schedules within a bound", () => {
     assert.ok(both.schedules > 20 && both.unfinished === 0);
   });
 
+  test("on top of a payload, in place of one, and two that meet in one function", async () => {
+    const sample = (name: string) => read("images", "payloads", `${name}.xsplice`);
+    for (const [under, over] of [
+      ["stack-1", "stack-2"],
+      ["cumulative-v1", "cumulative-v2"],
+      ["overlap-1", "overlap-2"],
+    ] as const) {
+      const how = { stack: [sample(under)], actions: ["apply", "revert"], bound: 1 } as const;
+      const found = await search(await boot(), sample(over), how);
+      assert.equal(found.failure, undefined, `${over} over ${under}`);
+      assert.ok(found.schedules > 20 && found.unfinished === 0);
+    }
+  });
+
   test("the same search finds the same numbers", async () => {
     const numbers = async () => {
       const { schedules, states } = await search(await boot(), PAYLOAD, { bound: 1 });
