@@ -17,6 +17,8 @@ import { hashPlaces, lostWork, type Places, type Toolstacks } from "./toolstack.
 const GRACE = 40;
 const NS_PER_MS = 1_000_000n;
 const NOBODY = -1;
+/** Bits of Path.pending. */
+const HAPPENINGS = 30;
 
 export interface Limits {
   readonly cpus: number;
@@ -94,6 +96,7 @@ export class Explorer {
     private readonly judge: Judge = () => undefined,
     private readonly onProgress: (progress: Progress) => void = () => {},
   ) {
+    if (limits.happenings.length > HAPPENINGS) throw new RangeError("too many happenings");
     this.checkpoints = new Checkpoints(core);
   }
 
@@ -184,7 +187,7 @@ export class Explorer {
   }
 
   private key({ places, pending }: Path): bigint {
-    return this.moves.hash() ^ hashPlaces(places) ^ (BigInt(pending) << 56n);
+    return this.moves.hash() ^ hashPlaces(places, pending);
   }
 
   private isKnown(path: Path): boolean {
