@@ -168,6 +168,17 @@ export function lostWork(places: Places): Violation | undefined {
   return cpu < 0 ? undefined : { invariant: "lost-work", cpu, va: 0n };
 }
 
+/** A toolstack that is where it was, and has still no answer. */
+export function stuckWork(before: Places, after: Places): Violation | undefined {
+  const cpu = after.findIndex(
+    ({ phase, answers }, i) =>
+      (phase === "calling" || phase === "waiting") &&
+      phase === before[i]?.phase &&
+      answers.length === before[i]?.answers.length,
+  );
+  return cpu < 0 ? undefined : { invariant: "never-ends", cpu, va: 0n };
+}
+
 /** Tells places apart that mean another future: what is asked for next follows from all of an
  *  answer. `pending`: bits of what may still happen. */
 export function hashPlaces(places: Places, pending: number): bigint {
