@@ -9,6 +9,7 @@ import * as abi from "../abi.js";
 import type { Core } from "../core.js";
 import type { Schedules, Violation } from "../schedules.js";
 import { type Checkpoint, Checkpoints } from "./checkpoint.js";
+import { happen } from "./happen.js";
 import { leftBehind } from "./left_behind.js";
 import type { Happening, Schedule } from "./schedule.js";
 import { States } from "./states.js";
@@ -171,10 +172,9 @@ export class Explorer {
     return why;
   }
 
-  private happen(path: Path, { kind, cpu }: Happening): void {
+  private happen(path: Path, happening: Happening): void {
     path.step += 1;
-    if (kind === "nmi") this.core.invoke("hv_interrupt", cpu, abi.VECTOR_NMI);
-    else this.core.invoke("hv_hotplug", cpu, kind === "online" ? 1 : 0);
+    happen(this.core, this.checkpoints, happening, this.limits.timeMs);
   }
 
   private fail({ schedule }: Path, violation: Violation): void {
