@@ -9,14 +9,18 @@ import * as abi from "../abi.js";
 import type { Core } from "../core.js";
 import type { Schedules, Violation } from "../schedules.js";
 import { type Checkpoint, Checkpoints } from "./checkpoint.js";
+import { happen } from "./happen.js";
+import { leftBehind } from "./left_behind.js";
 import type { Happening, Schedule } from "./schedule.js";
 import { States } from "./states.js";
-import { hashPlaces, lostWork, type Places, type Toolstacks } from "./toolstack.js";
+import { hashPlaces, lostWork, type Places, stuckWork, type Toolstacks } from "./toolstack.js";
 
 /** Steps of each CPU that are still taken when all is over: it meets what has changed. */
 const GRACE = 40;
 const NS_PER_MS = 1_000_000n;
 const NOBODY = -1;
+/** Bits of Path.pending. */
+const HAPPENINGS = 30;
 
 export interface Limits {
   readonly cpus: number;
@@ -94,6 +98,7 @@ export class Explorer {
     private readonly judge: Judge = () => undefined,
     private readonly onProgress: (progress: Progress) => void = () => {},
   ) {
+    if (limits.happenings.length > HAPPENINGS) throw new RangeError("too many happenings");
     this.checkpoints = new Checkpoints(core);
   }
 
@@ -167,10 +172,9 @@ export class Explorer {
     return why;
   }
 
-  private happen(path: Path, { kind, cpu }: Happening): void {
+  private happen(path: Path, happening: Happening): void {
     path.step += 1;
-    if (kind === "nmi") this.core.invoke("hv_interrupt", cpu, abi.VECTOR_NMI);
-    else this.core.invoke("hv_hotplug", cpu, kind === "online" ? 1 : 0);
+    happen(this.core, this.checkpoints, happening, this.limits.timeMs);
   }
 
   private fail({ schedule }: Path, violation: Violation): void {
@@ -184,7 +188,7 @@ export class Explorer {
   }
 
   private key({ places, pending }: Path): bigint {
-    return this.moves.hash() ^ hashPlaces(places) ^ (BigInt(pending) << 56n);
+    return this.moves.hash() ^ hashPlaces(places, pending);
   }
 
   private isKnown(path: Path): boolean {
@@ -247,11 +251,37 @@ export class Explorer {
     if (violation) this.fail(path, violation);
     if (!over) {
       this.unfinished += 1;
-      this.core.invoke("hv_run", 0n, BigInt(this.limits.timeMs) * NS_PER_MS * 2n);
+      this.runOn();
+      this.checkProgress(path);
     }
     const { cpus, stepInstructions } = this.limits;
     for (let i = 0; i < GRACE * cpus && !this.failure && !this.isBroken(path); i++) {
       this.moves.stepVisibly(i % cpus, stepInstructions);
     }
+    if (over && !this.failure) this.checkNobodyWaits(path);
+    if (!this.failure && this.core.invoke("hv_audit") < 0) {
+      this.fail(path, { invariant: "audit", cpu: 0, va: 0n }); // no machine can be like this
+    }
+  }
+
+  /** The machine's own scheduler, until whatever has a time must be over. */
+  private runOn(): void {
+    this.core.invoke("hv_run", 0n, BigInt(this.limits.timeMs) * NS_PER_MS * 2n);
+  }
+
+  /** What had not ended has to be over by now, if it has a time. */
+  private checkProgress(path: Path): void {
+    if (this.limits.timeMs === 0 || this.isBroken(path)) return;
+    const violation = stuckWork(path.places, this.toolstacks.advance(path.places));
+    if (violation) this.fail(path, violation);
+  }
+
+  /** When nothing is under way any more, nobody stands at a gate for it. */
+  private checkNobodyWaits(path: Path): void {
+    const { cpus } = this.limits;
+    if (!leftBehind(this.core, cpus)) return;
+    this.runOn(); // a CPU may just be coming or going
+    const violation = this.isBroken(path) ? undefined : leftBehind(this.core, cpus);
+    if (violation) this.fail(path, violation);
   }
 }

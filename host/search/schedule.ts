@@ -2,9 +2,10 @@
 // when that cannot go on, or has had its turn, the next one that can. `12:1 20:nmi-1 30:0` as text:
 // from step 12 on CPU 1, an NMI of CPU 1 as step 20, from step 30 on CPU 0.
 
-/** What may happen to a CPU at any moment: an NMI comes, it is taken away, or brought back. */
+/** What may happen at any moment: to a CPU an NMI, it is taken away, or brought back; or the time
+ *  of what is under way is over (`late`, of no CPU: 0). */
 export interface Happening {
-  readonly kind: "nmi" | "offline" | "online";
+  readonly kind: "nmi" | "offline" | "online" | "late";
   readonly cpu: number;
 }
 
@@ -15,10 +16,12 @@ export type Choice =
 
 export type Schedule = readonly Choice[];
 
-export const formatHappening = ({ kind, cpu }: Happening): string => `${kind}-${cpu}`;
+export const formatHappening = ({ kind, cpu }: Happening): string =>
+  kind === "late" ? kind : `${kind}-${cpu}`;
 
 /** Undefined when this is nothing that can happen. */
 export function parseHappening(text: string): Happening | undefined {
+  if (text === "late") return { kind: "late", cpu: 0 };
   const [, kind, cpu] = /^(nmi|offline|online)-(\d{1,3})$/.exec(text) ?? [];
   return kind === undefined ? undefined : { kind: kind as Happening["kind"], cpu: Number(cpu) };
 }

@@ -168,18 +168,32 @@ export function lostWork(places: Places): Violation | undefined {
   return cpu < 0 ? undefined : { invariant: "lost-work", cpu, va: 0n };
 }
 
-/** Tells places apart that mean another future. */
-export function hashPlaces(places: Places): bigint {
+/** A toolstack that is where it was, and has still no answer. */
+export function stuckWork(before: Places, after: Places): Violation | undefined {
+  const cpu = after.findIndex(
+    ({ phase, answers }, i) =>
+      (phase === "calling" || phase === "waiting") &&
+      phase === before[i]?.phase &&
+      answers.length === before[i]?.answers.length,
+  );
+  return cpu < 0 ? undefined : { invariant: "never-ends", cpu, va: 0n };
+}
+
+/** Tells places apart that mean another future: what is asked for next follows from all of an
+ *  answer. `pending`: bits of what may still happen. */
+export function hashPlaces(places: Places, pending: number): bigint {
   let hash = 0x811c9dc5;
   const add = (value: number): void => {
     hash = Math.imul(hash ^ value, 0x01000193) >>> 0;
   };
+  add(pending);
   for (const { phase, answers } of places) {
     add(phase.charCodeAt(0));
     add(answers.length);
-    for (const { rc, status = 0, read } of answers) {
+    for (const { rc, status = 0, sysctl, read } of answers) {
       add(rc);
       add(status);
+      sysctl.forEach(add);
       read?.forEach(add);
     }
   }
