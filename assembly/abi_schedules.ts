@@ -37,4 +37,6 @@ export const VIOLATION_LATE = 4; // work is not over although its time is
 export const VIOLATION_BETWEEN = 5; // memory is neither old nor new
 export const VIOLATION_FAULT = 6; // the hypervisor faulted
 export const VIOLATION_STALE = 7; // cached code differs from memory
+export const VIOLATION_BARRIER = 9; // code changes and a CPU is not at the patch point
+export const VIOLATION_ON_STACK = 10; // code changes and a CPU is in it, or will come back to it
 export const VIOLATION_GUEST = 8; // a guest was crashed by a fault of its own

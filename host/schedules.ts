@@ -14,6 +14,8 @@ const VIOLATIONS: Readonly<Record<number, string>> = {
   [abi.VIOLATION_FAULT]: "hypervisor-fault",
   [abi.VIOLATION_STALE]: "stale-code",
   [abi.VIOLATION_GUEST]: "guest-crash",
+  [abi.VIOLATION_BARRIER]: "barrier",
+  [abi.VIOLATION_ON_STACK]: "on-stack",
 };
 
 /** An invariant of patching that was broken. */

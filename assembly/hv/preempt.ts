@@ -6,7 +6,10 @@
 import { CPU_OFFLINE, cpu_at } from "./cpu";
 import { enter_domain } from "./domain";
 import { header } from "./header";
-import { VIOLATION_HALF_WRITTEN } from "../abi_schedules";
+import { GATE_GUEST_ENTRY, GATE_RENDEZVOUS_TAIL, QUIESCE_RENDEZVOUS } from "../abi";
+import { VIOLATION_BARRIER, VIOLATION_HALF_WRITTEN } from "../abi_schedules";
+import { GUARD_BARRIER, is_out } from "./guards";
+import { is_watching } from "./watch";
 import { is_runnable, run_quantum } from "./turn";
 
 /** Instructions that each CPU gets at one moment: enough to come from a guest into the
@@ -26,6 +29,19 @@ export function note_violation(kind: u32, cpu: u32, va: u64): void {
   h.violation = kind;
   h.violation_cpu = cpu;
   h.violation_va = va;
+}
+
+/** Code is about to change: while somebody watches, every CPU has to stand at the patch point. Asked
+ *  of the CPUs themselves, not of whoever counts them. */
+export function check_barrier(): void {
+  const h = header();
+  if (!is_watching() || h.live_cpus == 0 || is_out(GUARD_BARRIER)) return;
+  const gate = h.quiesce == QUIESCE_RENDEZVOUS ? GATE_RENDEZVOUS_TAIL : GATE_GUEST_ENTRY;
+  for (let id: u32 = 0; id < h.nr_cpus; id++) {
+    const cpu = cpu_at(id);
+    if (cpu.live == 0 || cpu.crashed != 0 || cpu.waiting == <u32>gate) continue;
+    note_violation(VIOLATION_BARRIER, id, cpu.rip);
+  }
 }
 
 /** A moment at which [lo_va, hi_va) is neither old nor new. */

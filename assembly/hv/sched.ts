@@ -15,7 +15,7 @@ import {
   STOP_TIME,
 } from "../abi";
 import { ring_alarm } from "./alarm";
-import { skip_to } from "./clock";
+import { skip_to, TIME_MAX } from "./clock";
 import { enter_domain } from "./domain";
 import { header } from "./header";
 import { keep_house } from "./housekeeping";
@@ -100,12 +100,12 @@ export function run_machine(instructions: u64, limit_ns: u64): u32 {
   if (h.live_cpus != 0) {
     const settle = instructions == 0 && limit_ns == 0;
     const ns = settle ? UNBOUNDED : limit_ns;
-    return run_live(later(h.retired, instructions), later(h.time_ns, ns), settle);
+    return run_live(later(h.retired, instructions), later_ns(h.time_ns, ns), settle);
   }
   // Idle CPUs retire nothing, but an instruction is a nanosecond.
   const bounded = limit_ns == 0 || (instructions != 0 && instructions < limit_ns);
   const ns = bounded ? instructions : limit_ns;
-  const end = later(h.time_ns, ns);
+  const end = later_ns(h.time_ns, ns);
   while (is_pending()) {
     if (step()) continue;
     // With every CPU idle nothing changes but the time: it goes on to where the request gives up.
@@ -116,6 +116,12 @@ export function run_machine(instructions: u64, limit_ns: u64): u32 {
   if (ns == 0) return STOP_IDLE;
   skip_to(end);
   return STOP_TIME;
+}
+
+/** The same as a time: none lies behind TIME_MAX. */
+function later_ns(from: u64, ns: u64): u64 {
+  const end = later(from, ns);
+  return ns == 0 ? end : min<u64>(end, TIME_MAX - 1);
 }
 
 /** `count` behind `from`; 0 and what would wrap: never. */

@@ -21,9 +21,10 @@ import { run_code_class_hook } from "./hooks";
 import { keep_house } from "./housekeeping";
 import { peek_off } from "./mem";
 import { flush_tlb } from "./pages";
+import { STACK_SIZE } from "./param";
 import { can_step } from "./step";
 import { is_runnable, run_quantum } from "./turn";
-import { note_write, set_watching, take_shared } from "./watch";
+import { note_write, set_watching, take_shared, watch_stack } from "./watch";
 import { limit_blocks } from "./x86/cache";
 
 // Classes of code, from install_code_class().
@@ -62,6 +63,8 @@ function is_at_pause(cpu: Cpu): bool {
 
 function run_visibly(cpu: Cpu, limit: u32): u32 {
   const place = class_of(cpu);
+  // Translations of this CPU's own stack are no other's.
+  if (watch_stack(peek_off(cpu.stack_top_va - STACK_SIZE))) flush_tlb();
   take_shared();
   for (let n: u32 = 0; n < limit; n++) {
     const pauses = is_at_pause(cpu);

@@ -8,14 +8,16 @@
 // state, between two calls of the host; never part of the machine.
 
 import { PERM_W, PERM_X } from "../abi";
-import { frame_owner, OWNER_CURRENT, OWNER_IMAGE, OWNER_PAYLOAD } from "./frames";
+import { frame_owner, OWNER_CURRENT, OWNER_IMAGE, OWNER_PAYLOAD, OWNER_STACK } from "./frames";
 import { hash_bytes } from "./hash";
 import { FRAMES_OFF, NR_FRAMES, WATCH_LIST_OFF, WATCH_MAP_OFF } from "./layout";
-import { PAGE_SHIFT, PAGE_SIZE } from "./param";
+import { PAGE_SHIFT, PAGE_SIZE, STACK_SIZE } from "./param";
 
 let watching: bool = false;
 let shared: bool = false;
 let count: u32 = 0;
+/** Stack of the CPU that executes. */
+let own_stack_off: usize = 0;
 
 /** A frame that was written. */
 @unmanaged
@@ -41,6 +43,13 @@ export function set_watching(on: bool): void {
   memory.fill(WATCH_MAP_OFF, 0, NR_FRAMES);
 }
 
+/** Whose step begins; true when it is another CPU's than the one before. */
+export function watch_stack(off: usize): bool {
+  const other = off != own_stack_off;
+  own_stack_off = off;
+  return other;
+}
+
 /** Whether shared memory was touched since the last question. */
 export function take_shared(): bool {
   const was = shared;
@@ -52,8 +61,11 @@ export function take_shared(): bool {
  *  only while all of them stand still. */
 export function is_shared(entry: u64, access: u32): bool {
   if (!watching || access == PERM_X || (entry & PERM_W) == 0) return false;
-  const owner = frame_owner(<usize>(entry & ~(<u64>PAGE_SIZE - 1)));
-  if (owner != OWNER_IMAGE && owner != OWNER_CURRENT && owner != OWNER_PAYLOAD) return false;
+  const off = <usize>(entry & ~(<u64>PAGE_SIZE - 1));
+  const owner = frame_owner(off);
+  const others = owner == OWNER_STACK && off - own_stack_off >= <usize>STACK_SIZE;
+  if (!others && owner != OWNER_IMAGE && owner != OWNER_CURRENT && owner != OWNER_PAYLOAD)
+    return false;
   shared = true;
   return true;
 }

@@ -41,7 +41,7 @@ import {
   SPLICE_TRAMPOLINE,
 } from "./splice";
 import { collect_ranges, ranges_needed } from "./stack_ranges";
-import { check_stacks } from "./stackcheck";
+import { check_stacks, check_unused } from "./stackcheck";
 import { store_jump, store_nops } from "./trampoline";
 import {
   alloc_prepared,
@@ -158,6 +158,7 @@ export function commit_apply(p: Payload): i32 {
   if (p.replacing != 0) rc = verify_replaced(p);
   if (rc == 0) rc = still_there(p, false, REASON_OLD_CODE);
   if (rc != 0) return rc;
+  check_unused(p);
   // Nothing can fail from here on.
   if (p.replacing != 0) take_off_replaced(p);
   if (p.old_status == XSPLICE_STATUS_REVERTED && !is_out(GUARD_REINIT)) reset_writable(p);
@@ -212,6 +213,7 @@ export function commit_revert(p: Payload): i32 {
   }
   rc = still_there(p, true, REASON_FOREIGN_BYTES);
   if (rc != 0) return rc;
+  check_unused(p);
   write_all(p, false);
   p.apply_order = 0;
   measure(p, XSPLICE_ACTION_REVERT);

@@ -55,6 +55,16 @@ export function keep_refusal_of(id_off: usize): void {
   memory.copy(changetype<usize>(ring_refusal(at)), changetype<usize>(refusal()), REFUSAL_SIZE);
 }
 
+/** The payload goes: what was last refused stays to be explained, by its id (A14). */
+export function retire_refusal(p: Payload): void {
+  const last = slot_refusal(p);
+  if (last.errno == 0) return;
+  let at = find_in_ring(p.id_off);
+  if (at == NR_REFUSALS) at = header().refusal_next++ % NR_REFUSALS;
+  memory.copy(changetype<usize>(ring_refusal(at)), changetype<usize>(last), REFUSAL_SIZE);
+  memory.fill(changetype<usize>(last), 0, REFUSAL_SIZE);
+}
+
 /** A success: nothing is left to explain about this payload. */
 export function forget_refusal(p: Payload): void {
   memory.fill(changetype<usize>(slot_refusal(p)), 0, REFUSAL_SIZE);

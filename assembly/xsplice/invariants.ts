@@ -98,10 +98,25 @@ function is_covered(p: Payload, s: Splice): bool {
   return false;
 }
 
+/** What is not applied is led into from nowhere. */
+function check_no_jump(p: Payload): void {
+  for (let i: u32 = 0; i < p.splices_count; i++) {
+    const s = splice_at(p, i);
+    const off: usize = s.kind == SPLICE_TRAMPOLINE ? peek_off(s.va) : 0;
+    if (off == 0 || load<u8>(off) != 0xe9 || (s.va & 0xfff) > 0xffb) continue;
+    const target = s.va + 5 + <u64>(<i64>load<i32>(off, 1));
+    const inside = target - p.base_va < (<u64>p.mem_pages) << 12;
+    if (inside) note_violation(VIOLATION_BETWEEN, 0, s.va);
+  }
+}
+
 /** Every place holds the new bytes when the payload is applied, else the old ones: whole, and all
  *  of them the same. */
 function check_bytes(p: Payload): void {
-  if (p.prepared_off == 0) return;
+  if (p.prepared_off == 0) {
+    check_no_jump(p);
+    return;
+  }
   const live = is_live(p);
   for (let i: u32 = 0; i < p.splices_count; i++) {
     const s = splice_at(p, i);

@@ -6,6 +6,7 @@
 // is as bad as a return address, so every word counts there, and every register.
 
 import { EBUSY, OPTION_STACK_FRAMES } from "../abi";
+import { VIOLATION_ON_STACK } from "../abi_schedules";
 import { is_free } from "../hv/borrow";
 import { forget_rules } from "../hv/cfa";
 import { Cpu, cpu_at } from "../hv/cpu";
@@ -20,10 +21,12 @@ import {
 } from "../hv/frame_walk";
 import { GUARD_STACK, is_out } from "../hv/guards";
 import { header } from "../hv/header";
+import { note_violation } from "../hv/preempt";
 import { refusal, refuse_at } from "../hv/refusal";
 import { is_inside } from "../hv/stack";
 import { count_code } from "../hv/stack_frames";
 import { is_in_ranges, prepare_scan, scan_words } from "../hv/stack_scan";
+import { is_watching } from "../hv/watch";
 import { PLACE_XSPLICE_PATCH, REASON_ON_STACK } from "../reasons";
 import { name_label } from "./label";
 import { Payload } from "./payload";
@@ -104,6 +107,24 @@ export function check_stacks(p: Payload): i32 {
     return refuse_at(EBUSY, REASON_ON_STACK, PLACE_XSPLICE_PATCH, s.index);
   }
   return rc;
+}
+
+/** The payload's bytes are about to change, whoever has said that they may: while somebody watches,
+ *  no CPU may be in its ranges, nor have a proved return address there. */
+export function check_unused(p: Payload): void {
+  if (!is_watching() || p.ranges_count == 0 || is_out(GUARD_STACK)) return;
+  forget_rules();
+  prepare_scan(p.ranges_off, p.ranges_count);
+  for (let id: u32 = 0; id < header().nr_cpus; id++) {
+    const cpu = cpu_at(id);
+    if (!is_inside(cpu)) continue;
+    if (is_in_ranges(cpu.rip)) note_violation(VIOLATION_ON_STACK, id, cpu.rip);
+    begin_walk(cpu, true);
+    for (let kind = next_frame(); kind != WALK_END && kind != WALK_WORDS; kind = next_frame()) {
+      const va = load<u64>(word_off(word_va()));
+      if (is_in_ranges(va)) note_violation(VIOLATION_ON_STACK, id, va);
+    }
+  }
 }
 
 /** In the middle of hypervisor code a register may hold what is called next. */

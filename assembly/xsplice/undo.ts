@@ -15,7 +15,7 @@ import { keep_frame } from "../hv/journal";
 import { entry_of, peek, peek_off, poke } from "../hv/mem";
 import { bump_code, protect_pages } from "../hv/pages";
 import { PAGE_SIZE } from "../hv/param";
-import { is_torn, preempt_point } from "../hv/preempt";
+import { check_barrier, is_torn, preempt_point } from "../hv/preempt";
 import { refusal, refuse_at } from "../hv/refusal";
 import { PLACE_XSPLICE_PATCH, REASON_NO_VA } from "../reasons";
 import { Payload } from "./payload";
@@ -160,6 +160,7 @@ function write_torn(s: Splice, from_off: usize): void {
 
 /** Copies the new (`forward`) or the old bytes of every splice into place. Cannot fail. */
 export function write_all(p: Payload, forward: bool): void {
+  check_barrier();
   for (let i: u32 = 0; i < p.splices_count; i++) {
     const s = splice_at(p, i);
     const from_off = forward ? s.new_off : s.old_off;

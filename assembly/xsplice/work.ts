@@ -28,7 +28,7 @@ import { REASON_BUSY, REASON_ON_STACK, REASON_TIMEOUT } from "../reasons";
 import { begin_action, end_action, step_of } from "./action";
 import { commit_apply, commit_revert, drop_prepared, prepare_apply, prepare_revert } from "./apply";
 import { check_payload } from "./check";
-import { begin_step, forget_refusal, keep_refusal } from "./explain";
+import { begin_step, forget_refusal, keep_refusal, retire_refusal } from "./explain";
 import { unload_payload } from "./load";
 import {
   first_payload,
@@ -180,7 +180,7 @@ export function remove_payload(p: Payload): i32 {
   const rc = check_unreferenced(p);
   if (rc != 0) return rc;
   kill_tasklet(TASKLET_XSPLICE, p.slot);
-  forget_refusal(p);
+  retire_refusal(p);
   free_splices(p);
   unlink_payload(p);
   unload_payload(p);

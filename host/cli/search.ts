@@ -4,9 +4,10 @@
 import { GUARDS } from "../abi.js";
 import { createMachine } from "../create.js";
 import type { Machine } from "../machine.js";
+import { HAPPENINGS_MAX } from "../search/explorer.js";
 import { formatSchedule, parseHappening, parseSchedule } from "../search/schedule.js";
 import { ACTIONS, type Action } from "../search/scripts.js";
-import { HAPPENINGS_MAX, replay, type SearchOptions, search } from "../search/search.js";
+import { replay, type SearchOptions, search } from "../search/search.js";
 import { optionList, optionNumber, optionText } from "./arguments.js";
 import { MACHINE_OPTIONS, machineOptions } from "./boot_options.js";
 import { type Command, type Options, UsageError } from "./command.js";
@@ -61,7 +62,7 @@ async function searchOptions(
     (w) => GUARDS.get(w),
     [...GUARDS.keys()].join(),
   );
-  const events = "nmi-N, offline-N, online-N";
+  const events = "nmi-N, offline-N, online-N, late";
   const happenings = words(options.happens, "--happens", parseHappening, events);
   if ((happenings?.length ?? 0) > HAPPENINGS_MAX)
     throw new UsageError(`--happens: more than ${HAPPENINGS_MAX}`);
@@ -74,6 +75,7 @@ async function searchOptions(
     ...(happenings && { happenings }),
     stack: await Promise.all(files.map((file) => ctx.readFile(file))),
     bound: optionNumber(options.bound, "--bound", 8, 2),
+    stepInstructions: optionNumber(options.step, "--step", 1_000_000, 512) || 1,
     steps: optionNumber(options.steps, "--steps", 1_000_000, 4_000),
     schedules: optionNumber(options.schedules, "--schedules", 1_000_000_000, 20_000),
     timeMs: optionNumber(options.time, "--time", 1_000_000, 2),
@@ -133,8 +135,12 @@ export const command: Command = {
     ["--action <list>", "check, apply, revert, unload, replace: what a toolstack asks for (apply)"],
     ["--meanwhile <list>", "what a second one asks for, of the other payload or the same"],
     ["--stack <file>", "payload that is applied already; repeatable, in order"],
-    ["--happens <list>", "nmi-N, offline-N, online-N: what happens to CPU N at any moment"],
+    [
+      "--happens <list>",
+      "nmi-N, offline-N, online-N: to CPU N at any moment; late: its time is over",
+    ],
     ["--bound <n>", "preemptions in one schedule (2)"],
+    ["--step <n>", "instructions of one step at the most, however little others see of it (512)"],
     ["--schedules <n>", "ends the search after so many (20000)"],
     ["--steps <n>", "steps of one schedule (4000)"],
     ["--replay <schedule>", "follows one schedule and tells what happens"],

@@ -19,10 +19,16 @@ const INVARIANTS: Readonly<Record<string, string>> = {
   "hypervisor-fault": "the hypervisor faulted",
   "stale-code": "executes what has been changed since it was fetched",
   "guest-crash": "a guest crashed",
+  barrier: "is not at the patch point while code changes",
+  "on-stack": "is in code that changes, or will come back to it",
+  "left-behind": "stands at a patch point and nobody releases it",
+  stuck: "never comes out of the hypervisor",
+  "never-ends": "an action has no end although its time is over",
+  audit: "the machine's records contradict each other",
   "lost-work": "an action that was accepted never came to an end",
 };
 /** Those that are about no CPU or no place. */
-const GENERAL: ReadonlySet<string> = new Set(["late", "lost-work"]);
+const GENERAL: ReadonlySet<string> = new Set(["late", "lost-work", "never-ends", "audit"]);
 
 const ENDS: ReadonlyMap<number, string> = new Map([
   [abi.VISIBLE_PAUSE, "spins"],

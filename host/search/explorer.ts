@@ -10,9 +10,9 @@ import type { Core } from "../core.js";
 import type { Schedules, Violation } from "../schedules.js";
 import { type Checkpoint, Checkpoints } from "./checkpoint.js";
 import { happen } from "./happen.js";
-import { leftBehind } from "./left_behind.js";
+import { leftBehind, whoStays } from "./liveness.js";
 import type { Happening, Schedule } from "./schedule.js";
-import { States } from "./states.js";
+import { type Seen, States } from "./states.js";
 import { hashPlaces, lostWork, type Places, stuckWork, type Toolstacks } from "./toolstack.js";
 
 /** Steps of each CPU that are still taken when all is over: it meets what has changed. */
@@ -20,7 +20,7 @@ const GRACE = 40;
 const NS_PER_MS = 1_000_000n;
 const NOBODY = -1;
 /** Bits of Path.pending. */
-const HAPPENINGS = 30;
+export const HAPPENINGS_MAX = 30;
 
 export interface Limits {
   readonly cpus: number;
@@ -86,6 +86,10 @@ export class Explorer {
   unfinished = 0;
   cut = false;
   failure: Failure | undefined;
+  /** Of the schedule that is followed now: for who has to tell what the core died of. */
+  current: Schedule = [];
+  /** Every CPU has come by after the end. */
+  private came = false;
   private readonly seen = new States();
   private readonly ends = new States();
   private readonly checkpoints: Checkpoints;
@@ -98,7 +102,8 @@ export class Explorer {
     private readonly judge: Judge = () => undefined,
     private readonly onProgress: (progress: Progress) => void = () => {},
   ) {
-    if (limits.happenings.length > HAPPENINGS) throw new RangeError("too many happenings");
+    if (limits.happenings.length > HAPPENINGS_MAX)
+      throw new RangeError(`more than ${HAPPENINGS_MAX} happenings`);
     this.checkpoints = new Checkpoints(core);
   }
 
@@ -160,6 +165,7 @@ export class Explorer {
 
   /** One step, or a leap of the time when nobody can run. Returns VISIBLE_*. */
   private take(path: Path, cpu: number): number {
+    this.current = path.schedule;
     path.step += 1;
     if (cpu === NOBODY) {
       this.core.invoke("hv_skip");
@@ -191,25 +197,32 @@ export class Explorer {
     return this.moves.hash() ^ hashPlaces(places, pending);
   }
 
-  private isKnown(path: Path): boolean {
+  /** Notes where the path is; `opened` gets the state when it is a new one. */
+  private see(path: Path, opened: bigint[]): Seen {
     const turn = path.yields ? this.limits.turn : path.turn;
-    const who = BigInt(65536 * (path.cpu + 1) + turn);
-    const known = !this.seen.note(this.key(path) ^ who, path.left);
+    const key = this.key(path) ^ BigInt(65536 * (path.cpu + 1) + turn);
+    const seen = this.seen.note(key, path.left);
+    if (seen === "new") opened.push(key);
     if (this.seen.full) this.cut = true;
-    return known;
+    return seen;
   }
 
   /** Follows a path by its default from here on, and branches off it. */
   private explore(path: Path): void {
-    while (this.goesOn(path) && !this.isKnown(path)) {
+    const opened: bigint[] = [];
+    let seen: Seen = "new";
+    while (this.goesOn(path)) {
+      seen = this.see(path, opened);
+      if (seen !== "new") break;
       const [cpu = NOBODY, ...others] = this.candidates(path);
       this.branch(path, cpu, others);
       if (this.over) return;
       this.take(path, cpu);
       if (this.isBroken(path)) return;
     }
-    this.finish(path);
+    for (const key of opened) this.seen.close(key);
     this.schedules += 1;
+    if (seen !== "known") this.finish(path);
     if (this.schedules % 64 === 0) this.onProgress(this);
     if (this.schedules >= this.limits.schedules) this.cut = true;
   }
@@ -242,11 +255,11 @@ export class Explorer {
     if (!this.failure) this.checkpoints.rollback(here);
   }
 
-  /** The end of a schedule: what is not over has its time, and everybody meets what has changed. */
+  /** The end of a schedule: what is not over, or goes round in a circle, has its time, and everybody
+   *  meets what has changed. */
   private finish(path: Path): void {
     const over = this.toolstacks.isOver(path.places);
-    if (!over && path.step < this.limits.steps) return; // seen before
-    if (!this.ends.note(this.key(path), 0)) return;
+    if (this.ends.note(this.key(path), 0) !== "new") return;
     const violation = over ? this.judge(path.places) : undefined;
     if (violation) this.fail(path, violation);
     if (!over) {
@@ -259,6 +272,7 @@ export class Explorer {
       this.moves.stepVisibly(i % cpus, stepInstructions);
     }
     if (over && !this.failure) this.checkNobodyWaits(path);
+    if (over && !this.failure && !this.came) this.checkEverybodyComes(path);
     if (!this.failure && this.core.invoke("hv_audit") < 0) {
       this.fail(path, { invariant: "audit", cpu: 0, va: 0n }); // no machine can be like this
     }
@@ -266,7 +280,16 @@ export class Explorer {
 
   /** The machine's own scheduler, until whatever has a time must be over. */
   private runOn(): void {
-    this.core.invoke("hv_run", 0n, BigInt(this.limits.timeMs) * NS_PER_MS * 2n);
+    const ms = Math.max(this.limits.timeMs, 1);
+    this.core.invoke("hv_run", 0n, BigInt(ms) * NS_PER_MS * 2n);
+  }
+
+  /** Asked once, of the first schedule that ends: no CPU stays for ever in what is new. */
+  private checkEverybodyComes(path: Path): void {
+    this.came = true;
+    this.runOn();
+    const violation = this.isBroken(path) ? undefined : whoStays(this.core, this.limits.cpus);
+    if (violation) this.fail(path, violation);
   }
 
   /** What had not ended has to be over by now, if it has a time. */

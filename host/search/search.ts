@@ -2,6 +2,7 @@
 // toolstacks ask for, up to a bound. A schedule that breaks an invariant is returned, and replays
 // exactly on a machine that was booted alike.
 
+import { MachineBug } from "../error.js";
 import type { Allocate } from "../guest.js";
 import type { Machine } from "../machine.js";
 import type { Violation } from "../schedules.js";
@@ -14,7 +15,7 @@ import {
   type Progress,
   type Step,
 } from "./explorer.js";
-import type { Happening, Schedule } from "./schedule.js";
+import { formatSchedule, type Happening, type Schedule } from "./schedule.js";
 import { type Action, bring, type Subject, script } from "./scripts.js";
 import { type Toolstack, Toolstacks } from "./toolstack.js";
 
@@ -25,7 +26,7 @@ export interface SearchOptions {
   readonly meanwhile?: { readonly payload?: Uint8Array; readonly actions: readonly Action[] };
   /** Payloads that have been applied before, in this order. */
   readonly stack?: readonly Uint8Array[];
-  /** What happens to CPUs, once each, at any moment or not at all; at most 8. */
+  /** What happens to CPUs, once each, at any moment or not at all; at most 30. */
   readonly happenings?: readonly Happening[];
   /** Preemptions in one schedule, 2 by default. */
   readonly bound?: number;
@@ -59,7 +60,6 @@ export interface SearchResult {
 }
 
 const TIME_MS = 2;
-export const HAPPENINGS_MAX = 8;
 /** The ids of the payloads of a search. */
 export const ID = "search";
 export const OTHER_ID = "search-2";
@@ -94,6 +94,17 @@ async function prepare(
   };
 }
 
+/** What kills the core has a schedule, too. */
+function withSchedule<T>(explorer: Explorer, work: (explorer: Explorer) => T): T {
+  try {
+    return work(explorer);
+  } catch (error) {
+    const schedule = formatSchedule(explorer.current) || "(the default)";
+    if (error instanceof MachineBug) error.message += `, in the schedule ${schedule}`;
+    throw error;
+  }
+}
+
 /** Runs `work` with an explorer of the machine as it is. */
 function explore<T>(
   machine: Machine,
@@ -103,7 +114,6 @@ function explore<T>(
   work: (explorer: Explorer) => T,
 ): T {
   const { happenings = [] } = options;
-  if (happenings.length > HAPPENINGS_MAX) throw new RangeError(`more than ${HAPPENINGS_MAX}`);
   const moves = machine.schedules();
   const limits: Limits = {
     cpus: machine.info().cpus,
@@ -124,7 +134,7 @@ function explore<T>(
       try {
         const { onProgress } = options;
         const explorer = new Explorer(core, moves, toolstacks, limits, judge, onProgress);
-        return work(explorer);
+        return withSchedule(explorer, work);
       } finally {
         core.invoke("hv_watch", 0);
       }

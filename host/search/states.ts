@@ -5,6 +5,11 @@
 /** Places; full when three quarters are taken. */
 const FIRST = 1 << 14;
 const LAST = 1 << 26;
+/** In `left`: the schedule that is followed now has been there. */
+const OPEN = 0x80;
+
+/** A state is new (or has more preemptions left), was seen, or is seen again by one schedule. */
+export type Seen = "new" | "known" | "again";
 
 export class States {
   /** States seen. */
@@ -29,14 +34,18 @@ export class States {
     return at;
   }
 
-  /** Notes a state; false when it was seen with as many preemptions left. */
-  note(key: bigint, left: number): boolean {
+  private placeOf(key: bigint): number {
+    return this.place(Number(key & 0xffff_ffffn), Number((key >> 32n) & 0xffff_ffffn));
+  }
+
+  /** Notes that the schedule which is followed now is in a state, with `left` below 128. */
+  note(key: bigint, left: number): Seen {
     const low = Number(key & 0xffff_ffffn);
     const high = Number((key >> 32n) & 0xffff_ffffn);
     let at = this.place(low, high);
-    const known = this.low[at] !== 0 || this.high[at] !== 0;
-    if (known) {
-      if ((this.left[at] ?? 0) >= left) return false;
+    if (this.low[at] !== 0 || this.high[at] !== 0) {
+      const was = this.left[at] ?? 0;
+      if ((was & ~OPEN) >= left) return (was & OPEN) === 0 ? "known" : "again";
     } else {
       this.size += 1;
       if (this.size > this.low.length * 0.75) {
@@ -46,8 +55,14 @@ export class States {
       this.low[at] = low;
       this.high[at] = high;
     }
-    this.left[at] = left;
-    return true;
+    this.left[at] = left | OPEN;
+    return "new";
+  }
+
+  /** No schedule that has been in a state is followed any more. */
+  close(key: bigint): void {
+    const at = this.placeOf(key);
+    this.left[at] = (this.left[at] ?? 0) & ~OPEN;
   }
 
   private grow(): void {

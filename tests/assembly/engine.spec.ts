@@ -2,6 +2,7 @@
 
 import "./xsplice/action.spec";
 import "./xsplice/howto.spec";
+import "./xsplice/invariants.spec";
 import "./xsplice/payload.spec";
 import "./xsplice/stackcheck.spec";
 import "./xsplice/sysctl.spec";

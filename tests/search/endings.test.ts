@@ -8,6 +8,8 @@ import { createMachine } from "../../host/create.js";
 import { formatHappening, parseHappening } from "../../host/search/schedule.js";
 import { replay, type SearchOptions, search } from "../../host/search/search.js";
 import { type Answer, hashPlaces, type Places, stuckWork } from "../../host/search/toolstack.js";
+import { hex } from "../engine/payload.js";
+import { replacing } from "../entries/support.js";
 import { inRoot } from "../support/root.js";
 
 const sample = (name: string): Uint8Array =>
@@ -45,6 +47,26 @@ describe("R193, R117: the time is over at any moment", () => {
     assert.equal(formatHappening(late), "late");
     assert.equal(parseHappening("late-1"), undefined);
   });
+});
+
+describe("code that never comes back", () => {
+  for (const [name, code] of [
+    ["turns on the spot", "ebfe"], // jmp to itself
+    ["counts for ever", "48ffc0ebfb"], // 1: inc %rax; jmp 1b
+    ["waits with interrupts off", "faf4"], // cli; hlt
+  ] as const) {
+    test(`a payload that ${name}: stuck, with the CPU and where it is`, async () => {
+      const machine = await boot();
+      const payload = replacing(machine, "do_xen_version", hex(code));
+      const { failure } = await search(machine, payload, { bound: 0 });
+      assert.equal(failure?.invariant, "stuck");
+      const { baseVa = 0n } = machine.payloads()[0] ?? {};
+      const { va } = failure.violation;
+      assert.ok(va >= baseVa && va < baseVa + 64n, `${va.toString(16)} is in the new code`);
+      const again = await replay(await boot(), payload, failure.schedule, { bound: 0 });
+      assert.deepEqual(again, failure.violation);
+    });
+  }
 });
 
 describe("where toolstacks are", () => {

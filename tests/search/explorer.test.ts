@@ -242,12 +242,15 @@ describe("the table of states", () => {
   test("knows what it was told, with as many preemptions left or fewer", () => {
     const states = new States();
     const key = (i: number): bigint => BigInt.asUintN(64, BigInt(i) * 0x9e3779b97f4a7c15n + 1n);
-    for (let i = 0; i < 50_000; i++) assert.ok(states.note(key(i), 1));
+    for (let i = 0; i < 50_000; i++) assert.equal(states.note(key(i), 1), "new");
     assert.equal(states.size, 50_000);
     for (let i = 0; i < 50_000; i++) {
-      assert.ok(!states.note(key(i), i % 2));
-      if (i % 3 === 0) assert.ok(states.note(key(i), 2));
-      assert.equal(states.note(key(i), 2), i % 3 !== 0);
+      assert.equal(states.note(key(i), i % 2), "again", "it is being followed");
+      states.close(key(i));
+      assert.equal(states.note(key(i), i % 2), "known");
+      if (i % 3 === 0) assert.equal(states.note(key(i), 2), "new");
+      states.close(key(i));
+      assert.equal(states.note(key(i), 2), i % 3 === 0 ? "known" : "new");
     }
     assert.equal(states.size, 50_000);
     assert.ok(!states.full);

@@ -100,16 +100,23 @@ export function read_notes(e: ElfFile, p: Payload): i32 {
   return 0;
 }
 
-/** Puts the id that was wanted and the one that is there into the refusal. */
-function refuse_id(reason: u32, p: Payload, va: u64, len: u32, found_off: usize, found: u32): i32 {
+/** Puts the id that the payload has and the one that runs into the refusal. */
+function refuse_id(
+  reason: u32,
+  p: Payload,
+  va: u64,
+  len: u32,
+  running_off: usize,
+  running: u32,
+): i32 {
   const rc = refuse_at(EINVAL, reason, PLACE_LP_NOTE, 0);
   const r = refusal();
-  const n = min<u32>(min<u32>(len, found), 32);
-  memory.copy(r.expected_off, in_payload(p, va), n);
-  memory.copy(r.found_off, found_off, n);
+  const n = min<u32>(min<u32>(len, running), 32);
+  memory.copy(r.found_off, in_payload(p, va), n);
+  memory.copy(r.expected_off, running_off, n);
   r.bytes_count = n;
-  r.value = found;
-  r.limit = len;
+  r.value = len;
+  r.limit = running;
   return rc;
 }
 

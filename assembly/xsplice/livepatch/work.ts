@@ -12,6 +12,7 @@ import {
 } from "../../abi_today";
 import { header } from "../../hv/header";
 import { install_tasklet, install_work, TASKLET_LIVEPATCH, WORK_LIVEPATCH } from "../../hv/hooks";
+import { check_barrier } from "../../hv/preempt";
 import { refusal, refusal_name, refuse, refuse_at } from "../../hv/refusal";
 import { request_rendezvous } from "../../hv/rendezvous";
 import { schedule_tasklet } from "../../hv/tasklet";
@@ -195,6 +196,7 @@ function do_work(slot: u32): i32 {
   const p = payload_at(slot);
   const lp = livepatch(p);
   const cmd = lp.cmd;
+  check_barrier();
   begin_step(step_of(cmd));
   fatal = false;
   let rc = begin_attempt();
