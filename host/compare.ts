@@ -58,6 +58,10 @@ export interface Difference {
 export interface Comparison {
   readonly samples: number;
   readonly same: number;
+  /** Functions and objects of the image that the payload changes. */
+  readonly changes: readonly string[];
+  /** The function that was called is one of them. */
+  readonly touched: boolean;
   readonly differences: readonly Difference[];
 }
 
@@ -88,6 +92,12 @@ function* random(seed: bigint): Generator<bigint, never> {
     z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & MASK;
     yield z ^ (z >> 31n);
   }
+}
+
+/** What is patched now, by name. */
+function changedSymbols(machine: Machine): string[] {
+  const names = machine.map().map(({ va }) => machine.symbols.at(va)?.symbol.name ?? hex(va));
+  return [...new Set(names)];
 }
 
 const EDGES = [0n, 1n, 2n, 0x7fn, 0xffn, 0x7fffffffn, 0x80000000n, 0xffffffffn, 1n << 63n, MASK];
@@ -337,6 +347,7 @@ export async function compare(
     const old = all.map((one) => comparer.behaviour(unpatched, va, one, budget));
     await comparer.apply();
     comparer.dirtyStack();
+    const changes = changedSymbols(machine);
     const patched = new Checkpoint(machine);
     const now = all.map((one) => comparer.behaviour(patched, va, one, budget));
     const differences = all.flatMap((one, i): Difference[] => {
@@ -346,7 +357,9 @@ export async function compare(
       if (what.length === 0) return [];
       return [{ args: one.map(hex), differs: what, old: before, new: after }];
     });
-    return { samples: all.length, same: all.length - differences.length, differences };
+    const same = all.length - differences.length;
+    const name = machine.symbols.at(va)?.symbol.name ?? "";
+    return { samples: all.length, same, differences, changes, touched: changes.includes(name) };
   } finally {
     machine.inside((core) => core.invoke("hv_trace", 0));
     begin.restore();

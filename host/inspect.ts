@@ -49,6 +49,8 @@ export interface MachineInfo {
   /** Area where payloads go. */
   readonly payloadStart: bigint;
   readonly payloadEnd: bigint;
+  /** Where CPUs meet for patching. */
+  readonly quiesce: "guest-entry" | "rendezvous";
   /** What its guests do. */
   readonly workload: string;
   /** By whose code guests and interrupts enter: the image's, or the machine's own. */
@@ -145,6 +147,7 @@ export function readInfo(core: Core): MachineInfo {
     textEnd: wide(abi.INFO_TEXT_HI),
     payloadStart: wide(abi.INFO_PAYLOAD_BASE),
     payloadEnd: wide(abi.INFO_PAYLOAD_END),
+    quiesce: number(abi.INFO_QUIESCE) === abi.QUIESCE_RENDEZVOUS ? "rendezvous" : "guest-entry",
     workload: workloadName(number(abi.INFO_WORKLOAD)),
     entries: number(abi.INFO_ENTRIES) === abi.ENTRIES_MACHINE ? "machine" : "image",
     entryStart: wide(abi.INFO_ENTRY_LO),

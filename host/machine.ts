@@ -228,6 +228,7 @@ export class Machine implements Hypervisor {
   /** Lets the machine run; without limits until it is idle and nothing is pending. */
   run(options: RunOptions = {}): RunResult {
     const { instructions = 0n, ns = 0n } = options;
+    if (instructions < 0 || ns < 0) throw new RangeError("a machine does not run backwards");
     const work = () => this.core.invoke("hv_run", BigInt(instructions), BigInt(ns));
     this.demand(this.enter(work));
     return readRun(this.core.record());

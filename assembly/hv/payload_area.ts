@@ -3,7 +3,7 @@
 // Xen's vmap does it. What is taken is read off the page table, so unmapping alone gives space
 // back.
 
-import { EINVAL } from "../abi";
+import { BOOT_PAYLOAD_BASE, EINVAL } from "../abi";
 import { REASON_BOOT_PARAMETER } from "../reasons";
 import { header } from "./header";
 import { known_symbol } from "./image";
@@ -35,6 +35,7 @@ function check_base(base: u64): i32 {
   const outside = base < HYPERVISOR_VA || base > <u64>0 - 2 * DEFAULT_SIZE;
   if ((base & (PAGE_SIZE - 1)) == 0 && !machine && !image && !outside) return 0;
   const rc = refuse(EINVAL, REASON_BOOT_PARAMETER);
+  refusal().index = BOOT_PAYLOAD_BASE;
   refusal().va = base;
   return rc;
 }

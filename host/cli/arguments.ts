@@ -129,6 +129,20 @@ export function optionNumber(
   return Number(number);
 }
 
+/** The same for a large one. */
+export function optionCount(
+  value: string | boolean | undefined,
+  flag: string,
+  max: bigint,
+): bigint | undefined {
+  const text = optionText(value, flag);
+  if (text === undefined) return undefined;
+  const count = requireNumber(text, flag);
+  if (text.startsWith("-") || count > max)
+    throw new UsageError(`${flag}: ${text} is not between 0 and ${max}`);
+  return count;
+}
+
 /** How to look at a stack, undefined when it is not given. */
 export function optionStackWalk(value: string | boolean | undefined): StackWalk | undefined {
   const how = optionText(value, "--stack-walk");

@@ -2,8 +2,11 @@
 // of its own for `search`.
 
 import { basename } from "node:path";
+import { CPU_PRESETS } from "../cpu_profile.js";
 import type { MachineOptions } from "../create.js";
+import { own } from "../own.js";
 import { parsePolicy } from "../policy.js";
+import { WORKLOADS } from "../workloads.js";
 import { optionNumber, optionStackWalk, optionText, requireNumber } from "./arguments.js";
 import { type Options, UsageError } from "./command.js";
 import type { Context } from "./context.js";
@@ -11,16 +14,26 @@ import { readKeys } from "./keys.js";
 
 type Row = readonly [string, string];
 
+function optionCpus(value: Options[string]): number | undefined {
+  if (value === undefined) return undefined;
+  const cpus = optionNumber(value, "--cpus", 256, 0);
+  if (cpus === 0) throw new UsageError("--cpus: 0 is not between 1 and 256");
+  return cpus;
+}
+
 /** What the machine is and what its CPUs do. */
 export const MACHINE_OPTIONS: readonly Row[] = [
   ["--image <elf>", "the hypervisor; without it the embedded mini-Xen"],
   ["--cpus <n>", "number of CPUs"],
   ["--seed <n>", "seed of the scheduler"],
-  ["--workload <name>", "what the guests do"],
+  ["--workload <name>", `what the guests do: ${Object.keys(WORKLOADS).join(", ")}`],
   ["--entries <whose>", "image or machine: whose code guests enter by, if its note is wrong"],
   ["--quiesce <how>", "guest-entry or rendezvous: where CPUs wait for a patch"],
   ["--stack-walk <how>", "scan or frames: how stacks are searched for code that changes"],
-  ["--cpu-features <list>", "the CPU it is booted on: a preset, or feature bits"],
+  [
+    "--cpu-features <list>",
+    `the CPU it is booted on: ${Object.keys(CPU_PRESETS).join(", ")}, or feature bits`,
+  ],
   ["--payload-base <addr>", "where payloads go"],
 ];
 
@@ -39,16 +52,21 @@ export async function machineOptions(ctx: Context, options: Options): Promise<Ma
   const quiesce = optionText(options.quiesce, "--quiesce") ?? "guest-entry";
   if (quiesce !== "guest-entry" && quiesce !== "rendezvous")
     throw new UsageError(`--quiesce: ${quiesce} is neither guest-entry nor rendezvous`);
+  const workload = optionText(options.workload, "--workload");
+  if (workload !== undefined && own(WORKLOADS, workload) === undefined)
+    throw new UsageError(
+      `--workload: "${workload}" is none of ${Object.keys(WORKLOADS).join(", ")}`,
+    );
   const entries = optionText(options.entries, "--entries");
   if (entries !== undefined && entries !== "image" && entries !== "machine")
     throw new UsageError(`--entries: ${entries} is neither image nor machine`);
   return {
     ...(image === undefined ? {} : { image: await ctx.readFile(image), label: basename(image) }),
-    cpus: optionNumber(options.cpus, "--cpus", 256, 0) || undefined,
+    cpus: optionCpus(options.cpus),
     seed: seed === undefined ? undefined : requireNumber(seed, "--seed"),
     cpuFeatures: optionText(options.cpuFeatures, "--cpu-features"),
     payloadBase: base === undefined ? undefined : requireNumber(base, "--payload-base"),
-    workload: optionText(options.workload, "--workload"),
+    workload,
     entries,
     quiesce,
     stackWalk: optionStackWalk(options.stackWalk),

@@ -44,7 +44,12 @@ function side(ctx: Context, name: string, what: Behaviour): void {
   }
 }
 
-function print(ctx: Context, { samples, same, differences }: Comparison): void {
+function print(ctx: Context, name: string, found: Comparison): void {
+  const { samples, same, differences, changes, touched } = found;
+  if (!touched) {
+    const what = changes.length > SHOWN ? [...changes.slice(0, SHOWN), "…"] : changes;
+    ctx.print(`The payload does not change ${name} itself, but ${what.join(", ") || "nothing"}.`);
+  }
   for (const { args, differs, old, new: now } of differences.slice(0, SHOWN)) {
     ctx.print(`(${args.join(", ")}): ${differs.join(", ")}`);
     side(ctx, "old", old);
@@ -80,7 +85,7 @@ export const command: Command = {
       seed: seed === undefined ? 0n : requireNumber(seed, "--seed"),
       ...(budget === 0 ? {} : { budget }),
     });
-    print(ctx, found);
+    print(ctx, name, found);
     ctx.result(found);
     return 0;
   },

@@ -6,7 +6,7 @@
 import type { XenError } from "../error.js";
 import type { Machine } from "../machine.js";
 import type { XenControl } from "../xc.js";
-import { optionNumber, optionText, requireNumber } from "./arguments.js";
+import { optionCount, optionNumber, optionText } from "./arguments.js";
 import type { Options } from "./command.js";
 import * as files from "./machine_file.js";
 import { linked } from "./replace.js";
@@ -20,11 +20,15 @@ export interface Io {
   readonly errIsTerminal: boolean;
 }
 
+/** Milliseconds of an action: more than the hypervisor's clock has. */
+const MS_MAX = 0xffff_ffff_ffff_ffffn;
+
 export class Context {
   private options: Options = {};
   private opened: Machine | undefined;
   private release: (() => void) | undefined;
   private unsaved = false;
+  private readonly held: { readonly stream: "out" | "err"; readonly text: string }[] = [];
   private value: unknown;
 
   constructor(
@@ -35,8 +39,7 @@ export class Context {
   /** @throws UsageError for a common option that makes no sense, whether it is used or not */
   configure(options: Options): void {
     this.options = options;
-    const time = optionText(options.time, "--time");
-    if (time !== undefined) requireNumber(time, "--time");
+    optionCount(options.time, "--time", MS_MAX);
     optionNumber(options.domain, "--domain", 0x7fff, 0);
   }
 
@@ -56,19 +59,31 @@ export class Context {
     return linked(files.machinePath(chosen, this.io.env));
   }
 
-  /** A line of the result, for people. */
+  /** A line of the result, for people. Of a machine that has changed only when it is saved: what
+   *  was read is so then, whatever happens to the process. */
   print(line: string): void {
-    this.write(`${line}\n`);
+    if (!this.json) this.put("out", `${line}\n`);
   }
 
   /** Part of a line; reaches the terminal at once (K56). */
   write(text: string): void {
+    this.show();
     if (!this.json) this.io.out(text);
   }
 
   /** A line to stderr. */
   say(line: string): void {
-    this.io.err(`${line}\n`);
+    this.put("err", `${line}\n`);
+  }
+
+  private put(stream: "out" | "err", text: string): void {
+    if (this.unsaved) this.held.push({ stream, text });
+    else this.io[stream](text);
+  }
+
+  /** Shows what was held back. */
+  private show(): void {
+    for (const { stream, text } of this.held.splice(0)) this.io[stream](text);
   }
 
   /** The one value that `--json` prints; the last one given counts. */
@@ -150,7 +165,10 @@ export class Context {
       if (save && unsaved && opened) {
         await files.writeMachineFile(this.machinePath, opened.snapshot());
       }
+      this.show();
     } finally {
+      this.held.splice(0); // the machine could not be saved: none of it has happened
+
       release?.();
     }
   }

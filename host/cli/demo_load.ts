@@ -7,8 +7,9 @@ import type { Machine } from "../machine.js";
 import { XenControl } from "../xc.js";
 
 const ID = "xsa125";
-/** Virtual time between two looks. */
+/** Virtual time between two looks, and in which everybody has had turns, for each four CPUs. */
 const LOOK_NS = 40n;
+const TURNS_NS = 200_000n;
 const SHOWN_CPUS = 8;
 
 /** What a tour can say. */
@@ -37,6 +38,7 @@ export async function underLoad(tour: Guide, payload: Uint8Array, cpus: number):
   tour.title(`Under load: ${cpus} CPUs with guests that storm, compute, recurse and spin`);
   const machine = await createMachine({ cpus, workload: "mixed", seed: 125 });
   machine.run({ ns: 200_000n });
+  const fours = BigInt(Math.ceil(cpus / 4));
   const control = new XenControl(machine);
   await control.upload(ID, payload);
   await control.checkAndWait(ID);
@@ -46,7 +48,7 @@ export async function underLoad(tour: Guide, payload: Uint8Array, cpus: number):
   let last = where(machine);
   while (isUnderWay(machine)) {
     last = where(machine);
-    machine.run({ ns: LOOK_NS });
+    machine.run({ ns: LOOK_NS * fours });
   }
   const took = machine.info().timeNs - begin;
   tour.show("the moment before the bytes change, the CPUs at the way into their guests:", ...last);
@@ -54,7 +56,7 @@ export async function underLoad(tour: Guide, payload: Uint8Array, cpus: number):
   const shown = Math.min(cpus, SHOWN_CPUS);
   tour.verdict(`${waiting} of ${shown} CPUs wait there for the others`, waiting > 0 || cpus === 1);
   const before = machine.stacks().map(({ retired }) => retired);
-  machine.run({ ns: 200_000n });
+  machine.run({ ns: TURNS_NS * fours * fours });
   const all = machine.stacks().every(({ cpu, retired }) => retired > (before[cpu] ?? 0n));
   tour.show(`patched ${took} ns of virtual time after it was asked for; afterwards:`);
   tour.show(...where(machine));

@@ -31,7 +31,10 @@ export const command: Command = {
     if (!refusal) {
       // An id that was never heard of is a mistake; one without a failure is not.
       const today = findLivepatch(machine, id);
-      const status = today?.rc ?? (await (await ctx.control(machine)).get(id)).status;
+      // From the records: the hypervisor may be unable to answer.
+      const known = machine.payloads().find((payload) => payload.id === id);
+      const status =
+        today?.rc ?? known?.status ?? (await (await ctx.control(machine)).get(id)).status;
       ctx.print(`${id}: nothing failed`);
       const findings = beware(ctx, machine, id);
       ctx.result({

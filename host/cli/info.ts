@@ -11,7 +11,7 @@ export function showInfo(ctx: Context, machine: Machine): void {
   const buildId = hexBytes(info.buildId);
   const today = machine.inside(readLivepatches).length;
   const payloads = today === 0 ? "" : `, and ${today} of today's format`;
-  const { workload, entries, lostGuests } = info;
+  const { workload, entries, lostGuests, quiesce, stackWalk } = info;
   const crashed = lostGuests === 0 ? "" : `, ${lostGuests} of them crashed`;
   const entered = entries === "machine" ? ", entering by the machine's code" : "";
   const guests = workload === "none" ? [] : [["guests", `${workload}${crashed}${entered}`]];
@@ -24,6 +24,8 @@ export function showInfo(ctx: Context, machine: Machine): void {
     ["payload area", `${hex(info.payloadStart)}-${hex(info.payloadEnd)}`],
     ["CPUs", `${info.cpus}`],
     ...guests,
+    ["patch point", `${quiesce}, stacks by ${stackWalk}`],
+    ["seed", `${info.seed}`],
     ["symbols", `${info.symbols}`],
     ["payloads", `${info.payloads}${payloads}`],
     ["virtual time", `${info.timeNs} ns`],
@@ -37,6 +39,9 @@ export function showInfo(ctx: Context, machine: Machine): void {
     cpus: info.cpus,
     symbols: info.symbols,
     ...(workload !== "none" && { workload, entries, crashed_guests: lostGuests }),
+    seed: hex(info.seed),
+    quiesce,
+    stack_walk: stackWalk,
     payloads: info.payloads,
     livepatches: today,
     time_ns: hex(info.timeNs),

@@ -4,6 +4,7 @@
 import { GUARDS } from "../abi.js";
 import { createMachine } from "../create.js";
 import type { Machine } from "../machine.js";
+import { own } from "../own.js";
 import { HAPPENINGS_MAX } from "../search/explorer.js";
 import { formatSchedule, parseHappening, parseSchedule } from "../search/schedule.js";
 import { ACTIONS, type Action } from "../search/scripts.js";
@@ -38,6 +39,24 @@ function words<T>(
 function actionsOf(value: Options[string], flag: string): Action[] | undefined {
   const isAction = (word: string) => ACTIONS.find((action) => action === word);
   return words(value, flag, isAction, ACTIONS.join(", "));
+}
+
+/** Where the absence of a guard shows, for those with which it does not in any search. */
+const SHOWS: Readonly<Record<string, string>> = {
+  barrier: "any apply",
+  serialise: "any apply",
+  busy: "--meanwhile unload",
+  stack: "--quiesce rendezvous --action revert,unload",
+  release: "--happens late with two payloads",
+};
+
+function hints(mask: number): string[] {
+  const out = [...GUARDS].filter(([, bit]) => (mask & bit) !== 0);
+  return out.map(([name]) =>
+    own(SHOWS, name)
+      ? `That \`${name}\` is out shows with ${SHOWS[name]}.`
+      : `That \`${name}\` is out shows in no search of actions; the project's tests show it.`,
+  );
 }
 
 /** Says how far it is, when it takes long. */
@@ -77,7 +96,7 @@ async function searchOptions(
     bound: optionNumber(options.bound, "--bound", 8, 2),
     stepInstructions: optionNumber(options.step, "--step", 1_000_000, 512) || 1,
     steps: optionNumber(options.steps, "--steps", 1_000_000, 4_000),
-    schedules: optionNumber(options.schedules, "--schedules", 1_000_000_000, 20_000),
+    schedules: optionNumber(options.schedules, "--schedules", 1_000_000_000, 20_000) || 1,
     timeMs: optionNumber(options.time, "--time", 1_000_000, 2),
     withoutGuards: (guards ?? []).reduce((mask, guard) => mask | guard, 0),
     onProgress: progress(ctx),
@@ -124,9 +143,14 @@ async function follow(
   const broken = await replay(machine, payload, parsed, { ...options, onStep });
   for (const line of story.lines()) ctx.print(line);
   ctx.print(broken ? tellTrouble(machine, broken) : "No invariant was broken.");
+  const late = parsed.filter(({ step }) => step >= story.steps);
+  if (!broken && late.length > 0) {
+    const steps = `${story.steps} steps`;
+    ctx.say(`xen-xsplice: all was over after ${steps}: ${formatSchedule(late)} came too late`);
+  }
   const failure = broken && { ...troubleRecord(machine, broken), schedule: parsed };
-  ctx.result({ steps: story.steps, ...(failure && { failure }) });
-  return broken ? 1 : 0;
+  ctx.result({ steps: story.steps, turns: story.turns, ...(failure && { failure }) });
+  return broken || late.length > 0 ? 1 : 0;
 }
 
 export const command: Command = {
@@ -166,6 +190,7 @@ export const command: Command = {
     const numbers = { schedules, states, seconds, cut, unfinished };
     if (!failure) {
       ctx.print("No invariant was broken.");
+      for (const line of hints(how.withoutGuards ?? 0)) ctx.print(line);
       ctx.result(numbers);
       return 0;
     }

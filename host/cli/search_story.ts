@@ -78,6 +78,17 @@ export class Story {
     if (place && part.functions.at(-1) !== place) part.functions.push(place);
   }
 
+  /** The turns, for scripts. */
+  get turns(): readonly object[] {
+    return this.parts.map(({ from, to, who, functions, end }) => ({
+      from,
+      to,
+      who,
+      functions,
+      ...(end !== "" && { end }),
+    }));
+  }
+
   /** A line for each CPU's turn. */
   lines(): string[] {
     return this.parts.map(({ from, to, who, functions, end }) => {

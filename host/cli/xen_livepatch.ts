@@ -7,6 +7,7 @@ import { EXIT_USAGE } from "./command.js";
 import { Context, type Io } from "./context.js";
 import { report } from "./failure.js";
 import { runWords } from "./livepatch/commands.js";
+import { processIo } from "./streams.js";
 
 const OPTIONS = {
   machine: { type: "string", short: "m" },
@@ -48,12 +49,4 @@ export async function runLivepatch(argv: readonly string[], io: Io): Promise<num
   return code;
 }
 
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-
-process.exitCode = await runLivepatch(process.argv.slice(2), {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-  env: process.env,
-  outIsTerminal: process.stdout.isTTY === true,
-  errIsTerminal: process.stderr.isTTY === true,
-});
+process.exitCode = await runLivepatch(process.argv.slice(2), processIo("xen-livepatch"));

@@ -15,6 +15,19 @@ function broken(what: string, hint = REBUILD): Sentence {
   });
 }
 
+/** What begins at `value` does not end within the `limit` bytes of the file; of the file's own
+ *  header the two are the bytes that there are and those that there must be. */
+function beyond(what: string, hint = REBUILD): Sentence {
+  return ({ name, value, limit, place }, words) => ({
+    message:
+      `${what}${words.where}${name === "" ? "" : ` ('${name}')`}: ` +
+      (place === abi.PLACE_ELF_HEADER && value < limit
+        ? `the file has ${hex(value)} bytes, ${hex(limit)} are needed.`
+        : `it begins at ${hex(value)}, the file has ${hex(limit)} bytes.`),
+    hint,
+  });
+}
+
 const TYPES: Readonly<Record<string, string>> = {
   0: "none",
   1: "a relocatable object",
@@ -26,7 +39,7 @@ const TYPES: Readonly<Record<string, string>> = {
 export const ELF: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_ELF_TRUNCATED,
-    broken("The file ends before what its own headers announce", "Copy the file again."),
+    beyond("The file ends before what its own headers announce", "Copy the file again."),
   ],
   [
     abi.REASON_ELF_MAGIC,
@@ -37,7 +50,7 @@ export const ELF: Sentences = new Map<number, Sentence>([
   ],
   [abi.REASON_ELF_HEADER, broken("The ELF header is inconsistent")],
   [abi.REASON_ELF_SECTION_TABLE, broken("The section header table is inconsistent")],
-  [abi.REASON_ELF_SECTION_BOUNDS, broken("A section does not lie inside the file")],
+  [abi.REASON_ELF_SECTION_BOUNDS, beyond("A section does not lie inside the file")],
   [abi.REASON_ELF_SECTION_ALIGN, broken("A section's alignment is not usable")],
   [abi.REASON_ELF_SECTION_NAME, broken("A section's name lies outside the name table")],
   [abi.REASON_ELF_STRING_TABLE, broken("A string table is missing or not terminated")],

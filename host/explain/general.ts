@@ -38,6 +38,14 @@ const pointer = (words: Words): string => {
     : `the guest pointer ${hex(refusal.va || refusal.value)}`;
 };
 
+/** What is asked for at boot, by its place in the record (BOOT_*). */
+const PARAMETERS: ReadonlyMap<number, string> = new Map([
+  [abi.BOOT_CPUS, "such a number of CPUs,"],
+  [abi.BOOT_PAYLOAD_BASE, "payloads at this address"],
+  [abi.BOOT_QUIESCE, "patch point number"],
+  [abi.BOOT_WORKLOAD, "workload number"],
+]);
+
 export const GENERAL: Sentences = new Map<number, Sentence>([
   [
     abi.REASON_ARG_FAULT,
@@ -173,19 +181,27 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
     abi.REASON_IMAGE,
     (refusal, words) => ({
       message:
-        `The image cannot be booted: ${words.name("it")} is not usable${words.where}` +
-        `${refusal.value === 0n ? "" : ` (${abi.reasonName(Number(refusal.value))})`}.`,
-      hint: "Give an x86-64 ELF executable with PT_LOAD segments and a symbol table.",
+        `The image cannot be booted: a segment of ${hex(refusal.value)} bytes at ` +
+        `${hex(refusal.va)}${words.where} does not lie in the upper half of the address space, ` +
+        "or where the machine keeps things of its own.",
+      hint: "Give a hypervisor: an x86-64 ELF executable linked to addresses of its own half.",
     }),
   ],
   [
     abi.REASON_BOOT_PARAMETER,
-    ({ value, limit }, words) => ({
-      message:
-        `The machine cannot be booted with ${words.name("a parameter")} ` +
-        `${value}${limit === 0n ? "" : `; the limit is ${limit}`}.`,
-      hint: "Boot with 1 to 256 CPUs and a payload area that lies apart from the image.",
-    }),
+    ({ va, value, limit, index, name }) => {
+      const what = name || (PARAMETERS.get(index) ?? "such a parameter");
+      const at = index === abi.BOOT_PAYLOAD_BASE ? `, ${hex(va)}` : "";
+      const number = value === 0n ? at : ` ${value}`;
+      return {
+        message:
+          `The machine cannot be booted with ${what}${number}` +
+          `${limit === 0n ? "" : `; the limit is ${limit}`}.`,
+        hint:
+          "Boot with 1 to 256 CPUs, a payload area that lies apart from the image, and names that " +
+          "`boot --help` knows.",
+      };
+    },
   ],
   [
     abi.REASON_ENTRY_MISSING,
@@ -230,9 +246,11 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_CPU_BUSY,
-    ({ cpu }) => ({
-      message: `CPU ${cpu} is in the middle of something.`,
-      hint: "Let the machine run until it is idle, or name another CPU.",
+    ({ cpu, va }, words) => ({
+      message: `CPU ${cpu} does not come out of the hypervisor: it is in ${words.address(va)}.`,
+      hint:
+        "Let the machine `run`, or name another CPU. `stacks` shows where all of them are; if none " +
+        "comes out any more, a real host would hang, too: `boot` begins afresh.",
     }),
   ],
   [

@@ -135,11 +135,15 @@ export const PAYLOAD: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_PAYLOAD_POINTER,
-    ({ va, value }, words) => ({
-      message: `A pointer${words.where} leads outside the payload: ${hex(va || value)}.`,
+    ({ va, value, limit }, words) => ({
+      message:
+        `A pointer${words.where} leads outside the payload: ${hex(va || value)}` +
+        `${limit === 0n ? "" : `, or ${plural(limit, "byte")} from there on do`}.`,
       hint:
-        "Let structures point only at objects of the same file; the ELF relocations fill them " +
-        "in.",
+        limit === 0n
+          ? "Let structures point only at objects of the same file; the ELF relocations fill " +
+            "them in."
+          : "Give the size that the new code or data really has: `nm -S` shows it.",
     }),
   ],
   [
