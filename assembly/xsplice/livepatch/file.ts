@@ -47,6 +47,7 @@ import {
   REASON_ELF_SYMBOL_TABLE,
   REASON_ELF_TRUNCATED,
   REASON_ELF_UNSUPPORTED_CLASS,
+  REASON_ELF_UNSUPPORTED_MACHINE,
   REASON_ELF_UNSUPPORTED_SECTION,
   REASON_ELF_UNSUPPORTED_TYPE,
   REASON_XEN_CRASH_SIZE_WRAP,
@@ -88,14 +89,11 @@ function check_kind(h: Ehdr): i32 {
     return bad_header(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_TYPE, 16, h.e_type, ET_REL);
   }
   if (h.e_phnum != 0) return bad_header(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_TYPE, 56, h.e_phnum, 0);
-  if (
-    h.e_machine != EM_X86_64 ||
-    h.ident(EI_CLASS) != ELFCLASS64 ||
-    h.ident(EI_DATA) != ELFDATA2LSB
-  ) {
-    return bad_header(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_CLASS, 18, h.e_machine, EM_X86_64);
+  if (h.ident(EI_CLASS) != ELFCLASS64 || h.ident(EI_DATA) != ELFDATA2LSB) {
+    return bad_header(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_CLASS, 4, h.ident(EI_CLASS), ELFCLASS64);
   }
-  return 0;
+  if (h.e_machine == EM_X86_64) return 0;
+  return bad_header(EOPNOTSUPP, REASON_ELF_UNSUPPORTED_MACHINE, 18, h.e_machine, EM_X86_64);
 }
 
 function check_header(e: ElfFile): i32 {
