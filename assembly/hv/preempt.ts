@@ -31,8 +31,8 @@ export function note_violation(kind: u32, cpu: u32, va: u64): void {
   h.violation_va = va;
 }
 
-/** Code is about to change: while somebody watches, every CPU has to stand at the patch point. Asked
- *  of the CPUs themselves, not of whoever counts them. */
+/** Code is about to change: while somebody watches, every CPU has to stand at the patch point.
+ *  Asked of the CPUs themselves, not of whoever counts them. */
 export function check_barrier(): void {
   const h = header();
   if (!is_watching() || h.live_cpus == 0 || is_out(GUARD_BARRIER)) return;

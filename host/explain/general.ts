@@ -198,8 +198,8 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
           `The machine cannot be booted with ${what}${number}` +
           `${limit === 0n ? "" : `; the limit is ${limit}`}.`,
         hint:
-          "Boot with 1 to 256 CPUs, a payload area that lies apart from the image, and names that " +
-          "`boot --help` knows.",
+          "Boot with 1 to 256 CPUs, a payload area that lies apart from the image, and names " +
+          "that `boot --help` knows.",
       };
     },
   ],
@@ -249,8 +249,8 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
     ({ cpu, va }, words) => ({
       message: `CPU ${cpu} does not come out of the hypervisor: it is in ${words.address(va)}.`,
       hint:
-        "Let the machine `run`, or name another CPU. `stacks` shows where all of them are; if none " +
-        "comes out any more, a real host would hang, too: `boot` begins afresh.",
+        "Let the machine `run`, or name another CPU. `stacks` shows where all of them are; if " +
+        "none comes out any more, a real host would hang, too: `boot` begins afresh.",
     }),
   ],
   [

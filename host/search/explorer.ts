@@ -255,8 +255,8 @@ export class Explorer {
     if (!this.failure) this.checkpoints.rollback(here);
   }
 
-  /** The end of a schedule: what is not over, or goes round in a circle, has its time, and everybody
-   *  meets what has changed. */
+  /** The end of a schedule: what is not over, or goes round in a circle, has its time, and
+   *  everybody meets what has changed. */
   private finish(path: Path): void {
     const over = this.toolstacks.isOver(path.places);
     if (this.ends.note(this.key(path), 0) !== "new") return;
