@@ -71,6 +71,7 @@ export function audit_tasklets(kinds: u32): bool {
 
 /** Whether tasklet `id` with `data` is pending. */
 export function is_scheduled(id: u32, data: u32): bool {
+  if (header().nr_tasklets == 0) return false;
   for (let i: u32 = 0; i < NR_TASKLETS; i++) {
     if (tasklet_at(i).id == id && tasklet_at(i).data == data) return true;
   }
