@@ -34,8 +34,10 @@ export async function showResult(
   }
   if (fault) {
     ctx.say(`xen-xsplice: ${await describeFault(machine, fault)}`);
+    ctx.say("  Nothing catches this fault of the hypervisor: a real one would stop here.");
   } else {
     ctx.say(`xen-xsplice: stopped by ${stop} after ${instructions} instructions`);
+    if (stop === "budget") ctx.say("  `--budget N` allows it more of them.");
   }
   return 1;
 }

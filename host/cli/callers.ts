@@ -1,5 +1,6 @@
 // `callers <symbol>`: every call and jump in the image that reaches a function's first byte, by
 // disassembly. The memory is that of the boot: what patches have changed since is put back first.
+// People are told about pointers to it, too, as they are now.
 
 import { type CodeRange, findCallers } from "../elf/callers.js";
 import { XenError } from "../error.js";
@@ -51,6 +52,26 @@ function codeAsBooted(machine: Machine): { ranges: CodeRange[]; starts: bigint[]
   return { ranges, starts: functions.map(({ va }) => va) };
 }
 
+const PAGE = 4096n;
+const SHOWN = 8;
+
+/** Words of the image's data that hold an address: branches that no disassembly sees go by them. */
+function pointersTo(machine: Machine, target: bigint): string[] {
+  const { imageStart, imageEnd } = machine.info();
+  const found: string[] = [];
+  for (let page = imageStart & ~(PAGE - 1n); page < imageEnd; page += PAGE) {
+    const bytes = readIfMapped(machine, page, Number(PAGE));
+    if (!bytes) continue;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0; at < bytes.length; at += 8) {
+      if (view.getBigUint64(at, true) !== target) continue;
+      const va = page + BigInt(at);
+      found.push(symbolOf(machine, va) || hex(va));
+    }
+  }
+  return found.length > SHOWN ? [...found.slice(0, SHOWN), `${found.length - SHOWN} more`] : found;
+}
+
 export const command: Command = {
   usage: "callers <symbol>",
   async run(ctx, [place = ""]) {
@@ -61,6 +82,8 @@ export const command: Command = {
     const rows = found.map(({ va, kind }) => [hex(va), kind, symbolOf(machine, va)]);
     for (const line of columns(rows)) ctx.print(line);
     if (found.length === 0) ctx.print(`Nothing branches to ${symbolOf(machine, target)}.`);
+    const pointers = pointersTo(machine, target);
+    if (pointers.length > 0) ctx.print(`Pointers to it: ${pointers.join(", ")}`);
     ctx.result(found.map(({ va, kind }) => ({ va: hex(va), symbol: symbolOf(machine, va), kind })));
     return 0;
   },

@@ -23,10 +23,11 @@ const COMMON: readonly (readonly [string, string])[] = [
   ["-h, --help", "show this"],
 ];
 
-function showHelp(ctx: Context, { usage, options = [] }: Command): void {
+function showHelp(ctx: Context, { usage, options = [] }: Command, summary: string): void {
   const rows = [...options, ...COMMON];
   const width = Math.max(...rows.map(([flags]) => flags.length));
   ctx.say(`Usage: ${PROGRAM} ${usage}`);
+  ctx.say(summary);
   for (const [flags, text] of rows) ctx.say(`  ${flags.padEnd(width)}  ${text}`);
 }
 
@@ -36,6 +37,7 @@ async function execute(
   name: string,
   rest: readonly string[],
 ): Promise<number> {
+  const summary = COMMANDS.get(name)?.summary ?? "";
   const program = cac(PROGRAM);
   const registered = program.command(command.usage, "");
   for (const [flags, text] of [...(command.options ?? []), ...COMMON])
@@ -45,7 +47,7 @@ async function execute(
     const options = unprotect(values.at(-1)) as Options;
     ctx.configure(options);
     if (options.help === true) {
-      showHelp(ctx, command);
+      showHelp(ctx, command, summary);
       return;
     }
     const args = unprotect(values.slice(0, -1).flat()) as (string | undefined)[];
@@ -56,7 +58,7 @@ async function execute(
     );
   });
   program.parse(["node", PROGRAM, name, ...protect(rest)], { run: false });
-  if (program.options.help === true) showHelp(ctx, command);
+  if (program.options.help === true) showHelp(ctx, command, summary);
   else await program.runMatchedCommand();
   return code ?? 0;
 }
