@@ -110,20 +110,15 @@ export function check_stacks(p: Payload): i32 {
 }
 
 /** The payload's bytes are about to change, whoever has said that they may: while somebody watches,
- *  no CPU may be in its ranges, nor have a proved return address there. */
+ *  no CPU may be in its ranges, nor have a word on its stack that counts. */
 export function check_unused(p: Payload): void {
   if (!is_watching() || p.ranges_count == 0 || is_out(GUARD_STACK)) return;
+  const frames = (header().options & OPTION_STACK_FRAMES) != 0;
   forget_rules();
   prepare_scan(p.ranges_off, p.ranges_count);
   for (let id: u32 = 0; id < header().nr_cpus; id++) {
-    const cpu = cpu_at(id);
-    if (!is_inside(cpu)) continue;
-    if (is_in_ranges(cpu.rip)) note_violation(VIOLATION_ON_STACK, id, cpu.rip);
-    begin_walk(cpu, true);
-    for (let kind = next_frame(); kind != WALK_END && kind != WALK_WORDS; kind = next_frame()) {
-      const va = load<u64>(word_off(word_va()));
-      if (is_in_ranges(va)) note_violation(VIOLATION_ON_STACK, id, va);
-    }
+    if (!is_cpu_inside(cpu_at(id), frames)) continue;
+    note_violation(VIOLATION_ON_STACK, id, refusal().va);
   }
 }
 
