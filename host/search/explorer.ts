@@ -9,15 +9,12 @@ import * as abi from "../abi.js";
 import type { Core } from "../core.js";
 import type { Schedules, Violation } from "../schedules.js";
 import { type Checkpoint, Checkpoints } from "./checkpoint.js";
+import { Ending, type Judge } from "./ending.js";
 import { happen } from "./happen.js";
-import { leftBehind, whoStays } from "./liveness.js";
 import type { Happening, Schedule } from "./schedule.js";
 import { type Seen, States } from "./states.js";
-import { hashPlaces, lostWork, type Places, stuckWork, type Toolstacks } from "./toolstack.js";
+import { hashPlaces, lostWork, type Places, type Toolstacks } from "./toolstack.js";
 
-/** Steps of each CPU that are still taken when all is over: it meets what has changed. */
-const GRACE = 40;
-const NS_PER_MS = 1_000_000n;
 const NOBODY = -1;
 /** Bits of Path.pending. */
 export const HAPPENINGS_MAX = 30;
@@ -46,9 +43,6 @@ export interface Failure {
   readonly violation: Violation;
   readonly schedule: Schedule;
 }
-
-/** What a search asks at the end of each schedule, beyond the core's invariants. */
-export type Judge = (places: Places) => Violation | undefined;
 
 /** One step, for who follows a schedule. */
 export interface Step {
@@ -88,23 +82,23 @@ export class Explorer {
   failure: Failure | undefined;
   /** Of the schedule that is followed now: for who has to tell what the core died of. */
   current: Schedule = [];
-  /** Every CPU has come by after the end. */
-  private came = false;
   private readonly seen = new States();
   private readonly ends = new States();
   private readonly checkpoints: Checkpoints;
+  private readonly ending: Ending;
 
   constructor(
     private readonly core: Core,
     private readonly moves: Schedules,
     private readonly toolstacks: Toolstacks,
     private readonly limits: Limits,
-    private readonly judge: Judge = () => undefined,
+    judge: Judge = () => undefined,
     private readonly onProgress: (progress: Progress) => void = () => {},
   ) {
     if (limits.happenings.length > HAPPENINGS_MAX)
       throw new RangeError(`more than ${HAPPENINGS_MAX} happenings`);
     this.checkpoints = new Checkpoints(core);
+    this.ending = new Ending(core, moves, toolstacks, limits, judge);
   }
 
   get states(): number {
@@ -255,56 +249,11 @@ export class Explorer {
     if (!this.failure) this.checkpoints.rollback(here);
   }
 
-  /** The end of a schedule: what is not over, or goes round in a circle, has its time, and
-   *  everybody meets what has changed. */
+  /** The end of a schedule, if it is not one that was seen before. */
   private finish(path: Path): void {
-    const over = this.toolstacks.isOver(path.places);
     if (this.ends.note(this.key(path), 0) !== "new") return;
-    const violation = over ? this.judge(path.places) : undefined;
-    if (violation) this.fail(path, violation);
-    if (!over) {
-      this.unfinished += 1;
-      this.runOn();
-      this.checkProgress(path);
-    }
-    const { cpus, stepInstructions } = this.limits;
-    for (let i = 0; i < GRACE * cpus && !this.failure && !this.isBroken(path); i++) {
-      this.moves.stepVisibly(i % cpus, stepInstructions);
-    }
-    if (over && !this.failure) this.checkNobodyWaits(path);
-    if (over && !this.failure && !this.came) this.checkEverybodyComes(path);
-    if (!this.failure && this.core.invoke("hv_audit") < 0) {
-      this.fail(path, { invariant: "audit", cpu: 0, va: 0n }); // no machine can be like this
-    }
-  }
-
-  /** The machine's own scheduler, until whatever has a time must be over. */
-  private runOn(): void {
-    const ms = Math.max(this.limits.timeMs, 1);
-    this.core.invoke("hv_run", 0n, BigInt(ms) * NS_PER_MS * 2n);
-  }
-
-  /** Asked once, of the first schedule that ends: no CPU stays for ever in what is new. */
-  private checkEverybodyComes(path: Path): void {
-    this.came = true;
-    this.runOn();
-    const violation = this.isBroken(path) ? undefined : whoStays(this.core, this.limits.cpus);
-    if (violation) this.fail(path, violation);
-  }
-
-  /** What had not ended has to be over by now, if it has a time. */
-  private checkProgress(path: Path): void {
-    if (this.limits.timeMs === 0 || this.isBroken(path)) return;
-    const violation = stuckWork(path.places, this.toolstacks.advance(path.places));
-    if (violation) this.fail(path, violation);
-  }
-
-  /** When nothing is under way any more, nobody stands at a gate for it. */
-  private checkNobodyWaits(path: Path): void {
-    const { cpus } = this.limits;
-    if (!leftBehind(this.core, cpus)) return;
-    this.runOn(); // a CPU may just be coming or going
-    const violation = this.isBroken(path) ? undefined : leftBehind(this.core, cpus);
+    if (!this.toolstacks.isOver(path.places)) this.unfinished += 1;
+    const violation = this.ending.judgement(path.places);
     if (violation) this.fail(path, violation);
   }
 }

@@ -7,14 +7,8 @@ import type { Allocate } from "../guest.js";
 import type { Machine } from "../machine.js";
 import type { Violation } from "../schedules.js";
 import { readPayloadFile } from "../verify/payload_file.js";
-import {
-  Explorer,
-  type Failure,
-  type Judge,
-  type Limits,
-  type Progress,
-  type Step,
-} from "./explorer.js";
+import type { Judge } from "./ending.js";
+import { Explorer, type Failure, type Limits, type Progress, type Step } from "./explorer.js";
 import { formatSchedule, type Happening, type Schedule } from "./schedule.js";
 import { type Action, bring, type Subject, script } from "./scripts.js";
 import { type Toolstack, Toolstacks } from "./toolstack.js";

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import * as abi from "../../host/abi.js";
 import { createMachine, type MachineOptions } from "../../host/create.js";
-import type { Judge } from "../../host/search/explorer.js";
+import type { Judge } from "../../host/search/ending.js";
 import {
   type MakeToolstacks,
   replay,
