@@ -82,6 +82,8 @@ export class Explorer {
   failure: Failure | undefined;
   /** Of the schedule that is followed now: for who has to tell what the core died of. */
   current: Schedule = [];
+  /** Of the last key: toolstacks seldom get on from one step to the next. */
+  private hashed: { places: Places; pending: number; hash: bigint };
   private readonly seen = new States();
   private readonly ends = new States();
   private readonly checkpoints: Checkpoints;
@@ -98,6 +100,7 @@ export class Explorer {
     if (limits.happenings.length > HAPPENINGS_MAX)
       throw new RangeError(`more than ${HAPPENINGS_MAX} happenings`);
     this.checkpoints = new Checkpoints(core);
+    this.hashed = { places: [], pending: 0, hash: hashPlaces([], 0) };
     this.ending = new Ending(core, moves, toolstacks, limits, judge);
   }
 
@@ -188,7 +191,10 @@ export class Explorer {
   }
 
   private key({ places, pending }: Path): bigint {
-    return this.moves.hash() ^ hashPlaces(places, pending);
+    if (places !== this.hashed.places || pending !== this.hashed.pending) {
+      this.hashed = { places, pending, hash: hashPlaces(places, pending) };
+    }
+    return this.moves.hash() ^ this.hashed.hash;
   }
 
   /** Notes where the path is; `opened` gets the state when it is a new one. */

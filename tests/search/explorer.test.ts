@@ -109,7 +109,7 @@ describe("large steps hide nothing", () => {
     ["CHECK", abi.XSPLICE_ACTION_CHECK],
   ] as const) {
     test(`APPLY and ${name}: the outcomes are those of single instructions`, async () => {
-      const single = { bound: 1, stepInstructions: 1, turn: 1500, steps: 40_000 };
+      const single = { bound: 1, stepInstructions: 1, turn: 400, steps: 40_000 };
       const small = await outcomes(cmd, single);
       // A turn ends elsewhere, which is as good as one more preemption.
       const large = await outcomes(cmd, { bound: 2 });
