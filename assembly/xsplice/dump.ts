@@ -1,5 +1,6 @@
-// Keyhandler 'x' (RFC R137-R140): one line per payload on the console. Bounded by the list; ids
-// are printed by length, never as C strings (K49).
+// Keyhandler 'x' (RFC R137-R140): one line per payload on the console, and what today's Xen tells
+// of its own (livepatch/dump_today.ts). Bounded by the list; ids are printed by length, never as C
+// strings (K49).
 
 import {
   XEN_XSPLICE_ID_SIZE,
@@ -11,6 +12,7 @@ import {
 } from "../abi";
 import { print, print_bytes, print_signed } from "../hv/console";
 import { register_key } from "../hv/keyhandler";
+import { print_today } from "./livepatch/dump_today";
 import { first_payload, is_payload, next_payload } from "./payload";
 
 const KEY_X: u32 = 0x78;
@@ -46,6 +48,7 @@ export function xsplice_printall(): void {
     print_signed(p.old_status);
     print("): \n");
   }
+  print_today();
 }
 
 export function install_dump(): void {

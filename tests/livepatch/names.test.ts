@@ -102,3 +102,25 @@ describe("what nobody refuses", () => {
     assert.ok(told.includes("replaced-with-old-data"), `${told}`);
   });
 });
+
+describe("key 'x'", () => {
+  test("tells of today's payloads as today's Xen does: state, places, functions, ids", async () => {
+    const { machine, client } = await boot();
+    const said = (): string[] => {
+      const before = machine.console().length;
+      assert.ok(machine.key("x"));
+      return machine.console().slice(before);
+    };
+    assert.ok(!said().some((line) => line.includes("build-id=")), "there is none yet");
+    await client.upload("fix", new Uint8Array(readFileSync(path("copy"))));
+    const own = Buffer.from(machine.info().buildId).toString("hex");
+    const [first, second, ...more] = said();
+    assert.equal(first, ` build-id=${own}`);
+    assert.match(second ?? "", /^ name=fix state=CHECKED\(\d\) rc=0 text=[0-9a-f]{16} data=/);
+    const functions = more.filter((line) => line.includes("->"));
+    const old = machine.symbols.resolve("xen_minor_version").toString(16);
+    assert.equal(functions.length, 1);
+    assert.match(functions[0] ?? "", new RegExp(`^ {3}${old}\\(10\\) -> [0-9a-f]{16}\\(\\d+\\)$`));
+    assert.equal(more.at(-1), `   depends-on-xen=${own}`);
+  });
+});
