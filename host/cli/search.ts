@@ -181,15 +181,14 @@ export const command: Command = {
     const happenings = how.happenings?.map(({ cpu }) => cpu) ?? [];
     checkCpus("--happens", happenings, machine);
     if (schedule !== undefined) return follow(ctx, machine, payload, schedule, how);
-    const { failure, schedules, states, seconds, cut, unfinished } = await search(
-      machine,
-      payload,
-      how,
-    );
+    const found = await search(machine, payload, how);
+    const { failure, schedules, states, seconds, outcomes, cut, unfinished } = found;
     const ended = cut ? " (ended before all within the bound was seen)" : "";
     ctx.print(`${schedules} schedules, ${states} states, ${seconds.toFixed(1)} s${ended}`);
+    const ends = Object.entries(outcomes).map(([what, count]) => `${what} (${count})`);
+    if (ends.length > 0) ctx.print(`It ends with ${ends.join("; ")}.`);
     if (unfinished > 0) ctx.print(`${unfinished} had not ended after ${how.steps} steps.`);
-    const numbers = { schedules, states, seconds, cut, unfinished };
+    const numbers = { schedules, states, seconds, outcomes, cut, unfinished };
     if (!failure) {
       ctx.print("No invariant was broken.");
       for (const line of hints(how.withoutGuards ?? 0)) ctx.print(line);

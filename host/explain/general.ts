@@ -131,10 +131,20 @@ export const GENERAL: Sentences = new Map<number, Sentence>([
   ],
   [
     abi.REASON_UNKNOWN_CMD,
-    ({ value }) => ({
-      message: `There is no action ${value}.`,
-      hint: "CHECK 1, UNLOAD 2, REVERT 3 and APPLY 4 exist; LOADED is a state, not an action.",
-    }),
+    ({ value, name }) =>
+      name === ""
+        ? {
+            message: `There is no action ${value}.`,
+            hint:
+              "CHECK 1, UNLOAD 2, REVERT 3 and APPLY 4 exist; LOADED is a state, not an " +
+              "action.",
+          }
+        : {
+            message: `A payload of this format has no action '${name}'.`,
+            hint:
+              "The RFC's has check, apply, revert and unload, today's apply, revert, replace " +
+              "and unload.",
+          },
   ],
   [
     abi.REASON_WRONG_STATE,

@@ -13,7 +13,7 @@ import { Ending, type Judge } from "./ending.js";
 import { happen } from "./happen.js";
 import type { Happening, Schedule } from "./schedule.js";
 import { type Seen, States } from "./states.js";
-import { hashPlaces, lostWork, type Places, type Toolstacks } from "./toolstack.js";
+import { hashPlaces, lostWork, outcomeOf, type Places, type Toolstacks } from "./toolstack.js";
 
 const NOBODY = -1;
 /** Bits of Path.pending. */
@@ -78,6 +78,8 @@ export class Explorer {
   schedules = 0;
   /** Schedules that had not ended within the limit of steps. */
   unfinished = 0;
+  /** What came of it, and in how many different end states. */
+  readonly outcomes = new Map<string, number>();
   cut = false;
   failure: Failure | undefined;
   /** Of the schedule that is followed now: for who has to tell what the core died of. */
@@ -258,7 +260,10 @@ export class Explorer {
   /** The end of a schedule, if it is not one that was seen before. */
   private finish(path: Path): void {
     if (this.ends.note(this.key(path), 0) !== "new") return;
-    if (!this.toolstacks.isOver(path.places)) this.unfinished += 1;
+    if (this.toolstacks.isOver(path.places)) {
+      const outcome = outcomeOf(path.places);
+      this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
+    } else this.unfinished += 1;
     const violation = this.ending.judgement(path.places);
     if (violation) this.fail(path, violation);
   }

@@ -2,6 +2,7 @@
 // its format is for.
 
 import * as abi from "../abi.js";
+import { XenError } from "../error.js";
 import type { Allocate } from "../guest.js";
 import { LivepatchControl } from "../livepatch.js";
 import { actionOp } from "../livepatch_sysctl.js";
@@ -14,12 +15,12 @@ export const ACTIONS = ["check", "apply", "revert", "unload", "replace"] as cons
 export type Action = (typeof ACTIONS)[number];
 
 const NS_PER_MS = 1_000_000;
-const RFC: Readonly<Record<Action, number>> = {
+const RFC: Readonly<Record<Action, number | undefined>> = {
   check: abi.XSPLICE_ACTION_CHECK,
   apply: abi.XSPLICE_ACTION_APPLY,
   revert: abi.XSPLICE_ACTION_REVERT,
   unload: abi.XSPLICE_ACTION_UNLOAD,
-  replace: abi.XSPLICE_ACTION_APPLY,
+  replace: undefined,
 };
 const TODAY: Readonly<Record<Action, number | undefined>> = {
   check: undefined,
@@ -71,7 +72,10 @@ export function script(
   const handle = { va: today ? allocate(name).va : 0n, size: name.length };
   const wire = encodeId(id) ?? new Uint8Array(abi.XEN_XSPLICE_ID_SIZE);
   const request = (action: Action): Request => {
-    const cmd = today ? (TODAY[action] ?? 0) : RFC[action];
+    const cmd = (today ? TODAY : RFC)[action];
+    if (cmd === undefined) {
+      throw XenError.of(abi.ENOSYS, abi.REASON_UNKNOWN_CMD, { id, name: action });
+    }
     const sysctl = today
       ? actionOp(handle, cmd, timeMs * NS_PER_MS, 0)
       : marshal({ op: "action", id: wire, cmd, time: BigInt(timeMs) });

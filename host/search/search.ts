@@ -46,6 +46,9 @@ export interface SearchResult {
   /** Different states reached. */
   readonly states: number;
   readonly seconds: number;
+  /** What the actions came to, `APPLIED`, `-EBUSY` …, of two toolstacks with ` and ` between, and
+   *  in how many different end states. */
+  readonly outcomes: Readonly<Record<string, number>>;
   /** Schedules that reached `steps` before all was over, and were left to the machine then. */
   readonly unfinished: number;
   /** True when a limit ended the search before everything within the bound was seen. */
@@ -150,8 +153,9 @@ export function searchToolstacks(
   return explore(machine, make, options, judge, (explorer) => {
     explorer.run();
     const { schedules, states, unfinished, cut, failure } = explorer;
+    const outcomes = Object.fromEntries(explorer.outcomes);
     const seconds = (performance.now() - begun) / 1000;
-    const result = { schedules, states, seconds, unfinished, cut };
+    const result = { schedules, states, seconds, outcomes, unfinished, cut };
     return failure ? { ...result, failure } : result;
   });
 }

@@ -5,6 +5,7 @@
 
 import * as abi from "../abi.js";
 import type { Core } from "../core.js";
+import { errnoName } from "../errno.js";
 import { XenError } from "../error.js";
 import type { Allocate } from "../guest.js";
 import type { Violation } from "../schedules.js";
@@ -161,6 +162,17 @@ export class Toolstacks {
     return places.every(({ phase }) => phase === "done");
   }
 }
+
+/** `APPLIED`, `-EBUSY`, `done` of an answer. */
+function answerWord({ rc, status = 0 }: Answer): string {
+  const error = rc < 0 ? rc : status;
+  if (error < 0) return `-${errnoName(error)}`;
+  return status === 0 ? "done" : abi.statusName(status);
+}
+
+/** What toolstacks have got: `APPLIED, REVERTED and -EBUSY` of two. */
+export const outcomeOf = (places: Places): string =>
+  places.map(({ answers }) => answers.map(answerWord).join(", ")).join(" and ");
 
 /** Work that was accepted and never came to an end: its payload went meanwhile (K61). */
 export function lostWork(places: Places): Violation | undefined {

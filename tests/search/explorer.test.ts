@@ -73,6 +73,23 @@ describe("all schedules within a bound", () => {
     }
   });
 
+  test("what comes of two toolstacks that meet is told, each with how often", async () => {
+    const meanwhile = { actions: ["unload"] } as const;
+    const { outcomes } = await search(await boot(), PAYLOAD, { bound: 1, meanwhile });
+    const seen = Object.keys(outcomes).sort();
+    assert.deepEqual(seen, ["-ENOENT and done", "APPLIED and -EBUSY", "APPLIED and -EINVAL"]);
+    assert.ok(Object.values(outcomes).every((count) => count > 0));
+  });
+
+  test("an action that the format has not is refused: unknown-cmd", async () => {
+    await assert.rejects(search(await boot(), PAYLOAD, { actions: ["replace"] }), {
+      reason: "unknown-cmd",
+    });
+    await assert.rejects(search(await boot(), TODAY, { actions: ["check"] }), {
+      reason: "unknown-cmd",
+    });
+  });
+
   test("the same search finds the same numbers", async () => {
     const numbers = async () => {
       const { schedules, states } = await search(await boot(), PAYLOAD, { bound: 1 });
