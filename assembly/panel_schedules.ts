@@ -13,6 +13,7 @@ import { step_cpu } from "./hv/step";
 import { step_visible, watch } from "./hv/visible";
 import { written_count, written_off } from "./hv/watch";
 import { flush_code } from "./hv/x86/cache";
+import { drop_changed_code } from "./xsplice/code_class";
 import { check_invariants } from "./xsplice/invariants";
 
 /** Lets one CPU execute up to `instructions`; 0 when it cannot run now. */
@@ -70,6 +71,7 @@ export function hv_rolled_back(count: u32): void {
   }
   flush_tlb();
   enter_domain(-1, false);
+  drop_changed_code();
 }
 
 /** Hash of all that decides how the machine goes on. */

@@ -2,6 +2,8 @@
 // payload changes or has changed, the functions that these are in, and payloads themselves.
 
 import { header } from "../hv/header";
+import { entry_of } from "../hv/mem";
+import { bump_code } from "../hv/pages";
 import { CLASS_CHANGED, CLASS_FUNCTION, CLASS_OTHER, CLASS_PAYLOAD } from "../hv/visible";
 import { func_at, JUMP_LEN, ENDBR64_LEN } from "./livepatch/funcs";
 import { first_today, livepatch, next_today } from "./livepatch/record";
@@ -48,4 +50,15 @@ export function code_class(va: u64): u32 {
     if (by != CLASS_OTHER) kind = by;
   }
   return kind;
+}
+
+/** Nothing is cached of code that changes: what one schedule has fetched is not another's, so that
+ *  stale code that is found is found again when the schedule is followed alone. */
+export function drop_changed_code(): void {
+  for (let p = first_payload(); is_payload(p); p = next_payload(p)) {
+    for (let i: u32 = 0; i < p.splices_count; i++) bump_code(entry_of(splice_at(p, i).va));
+  }
+  for (let p = first_today(); is_payload(p); p = next_today(p)) {
+    for (let i: u32 = 0; i < livepatch(p).nfuncs; i++) bump_code(entry_of(func_at(p, i).old_addr));
+  }
 }

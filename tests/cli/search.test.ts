@@ -131,7 +131,7 @@ describe("search", () => {
     const args = [inRoot("dist", "host", "cli", "main.js"), "search", FIX, "--cpus", "3"];
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [...args, "--schedules", "6000", "--json"],
+      [...args, "--schedules", "12000", "--json"],
       { encoding: "utf8" },
     );
     assert.equal(status, 0);
