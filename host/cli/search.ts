@@ -41,7 +41,7 @@ function actionsOf(value: Options[string], flag: string): Action[] | undefined {
   return words(value, flag, isAction, ACTIONS.join(", "));
 }
 
-/** Where the absence of a guard shows, for those with which it does not in any search. */
+/** With what the absence of a guard shows; that of the others shows in no search. */
 const SHOWS: Readonly<Record<string, string>> = {
   barrier: "any apply",
   serialise: "any apply",
@@ -187,7 +187,10 @@ export const command: Command = {
     ctx.print(`${schedules} schedules, ${states} states, ${seconds.toFixed(1)} s${ended}`);
     const ends = Object.entries(outcomes).map(([what, count]) => `${what} (${count})`);
     if (ends.length > 0) ctx.print(`It ends with ${ends.join("; ")}.`);
-    if (unfinished > 0) ctx.print(`${unfinished} had not ended after ${how.steps} steps.`);
+    if (unfinished > 0) {
+      const why = `were not over after ${how.steps} steps, or went round in a circle`;
+      ctx.print(`${unfinished} ${why}; the machine ran them on until their time was over.`);
+    }
     const numbers = { schedules, states, seconds, outcomes, cut, unfinished };
     if (!failure) {
       ctx.print("No invariant was broken.");

@@ -18,6 +18,9 @@ import { hashPlaces, lostWork, outcomeOf, type Places, type Toolstacks } from ".
 const NOBODY = -1;
 /** Bits of Path.pending. */
 export const HAPPENINGS_MAX = 30;
+/** What the table of states, and a state's key, have room for. */
+const BOUND_MAX = 127;
+const TURN_MAX = 65535;
 
 export interface Limits {
   readonly cpus: number;
@@ -76,7 +79,7 @@ interface Path {
 
 export class Explorer {
   schedules = 0;
-  /** Schedules that had not ended within the limit of steps. */
+  /** Ends of schedules that were not over within the limit of steps, or went round in a circle. */
   unfinished = 0;
   /** What came of it, and in how many different end states. */
   readonly outcomes = new Map<string, number>();
@@ -101,6 +104,8 @@ export class Explorer {
   ) {
     if (limits.happenings.length > HAPPENINGS_MAX)
       throw new RangeError(`more than ${HAPPENINGS_MAX} happenings`);
+    if (limits.bound > BOUND_MAX) throw new RangeError(`a bound of more than ${BOUND_MAX}`);
+    if (limits.turn > TURN_MAX) throw new RangeError(`a turn of more than ${TURN_MAX} steps`);
     this.checkpoints = new Checkpoints(core);
     this.hashed = { places: [], pending: 0, hash: hashPlaces([], 0) };
     this.ending = new Ending(core, moves, toolstacks, limits, judge);

@@ -49,7 +49,8 @@ export interface SearchResult {
   /** What the actions came to, `APPLIED`, `-EBUSY` …, of two toolstacks with ` and ` between, and
    *  in how many different end states. */
   readonly outcomes: Readonly<Record<string, number>>;
-  /** Schedules that reached `steps` before all was over, and were left to the machine then. */
+  /** Ends of schedules that were not over within `steps`, or went round in a circle; the machine's
+   *  scheduler ran them on until their time was over. */
   readonly unfinished: number;
   /** True when a limit ended the search before everything within the bound was seen. */
   readonly cut: boolean;
@@ -163,7 +164,7 @@ export function searchToolstacks(
 /**
  * Searches the schedules around actions on a payload. The machine needs a workload, and is
  * afterwards where the last schedule left it.
- * @throws RangeError for too many happenings, XenError when the payload is refused before the
+ * @throws RangeError for limits that are too large, XenError when the payload is refused before the
  *   search can begin
  */
 export async function search(

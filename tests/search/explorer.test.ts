@@ -195,6 +195,11 @@ describe("limits", () => {
     assert.equal(failure?.invariant, "late");
   });
 
+  test("what the table of states has no room for is refused", async () => {
+    await assert.rejects(search(await boot(), PAYLOAD, { bound: 128 }), RangeError);
+    await assert.rejects(search(await boot(), PAYLOAD, { turn: 65_536 }), RangeError);
+  });
+
   test("a machine without guests is refused: no-guests", async () => {
     await assert.rejects(search(await createMachine({ cpus: 2 }), PAYLOAD), (error: XenError) => {
       assert.ok(error instanceof XenError);
