@@ -1,4 +1,4 @@
-// What key 'x' tells of today's payloads (spec/livepatch-today 4): the hypervisor's build-id, then
+// What key 'x' tells of today's payloads (spec/livepatch-today 9): the hypervisor's build-id, then
 // for each payload its state, where it lies, its functions, its own build-id and what it was built
 // on.
 
